@@ -1,10 +1,10 @@
+import { isFieldSet } from "@bufbuild/protobuf";
 import type {
   DescriptorProto,
   EnumDescriptorProto,
   FieldDescriptorProto,
   FileDescriptorProto,
 } from "@bufbuild/protobuf/wkt";
-import { isFieldSet } from "@bufbuild/protobuf";
 import {
   FieldDescriptorProto_Label as Label,
   FieldDescriptorProto_Type as Type,
@@ -40,7 +40,9 @@ export function protoSource(file: FileDescriptorProto): string {
 
 function message(type: DescriptorProto): string[] {
   const entries = new Map(
-    type.nestedType.filter((nested) => nested.options?.mapEntry).map((nested) => [nested.name, nested]),
+    type.nestedType
+      .filter((nested) => nested.options?.mapEntry)
+      .map((nested) => [nested.name, nested]),
   );
   const declared = (field: FieldDescriptorProto): string => {
     const entry = entries.get(field.typeName.slice(field.typeName.lastIndexOf(".") + 1));
@@ -50,7 +52,9 @@ function message(type: DescriptorProto): string[] {
     ...reserved(type.reservedRange, LARGEST_FIELD_NUMBER),
     ...type.reservedName.map((name) => `reserved "${name}";`),
     // The end of a message's range is exclusive in a descriptor, inclusive in source.
-    ...type.extensionRange.map((r) => `extensions ${span(r.start, r.end - 1, LARGEST_FIELD_NUMBER)};`),
+    ...type.extensionRange.map(
+      (r) => `extensions ${span(r.start, r.end - 1, LARGEST_FIELD_NUMBER)};`,
+    ),
     ...type.field.filter((field) => !inOneof(field)).map(declared),
     ...type.oneofDecl.flatMap((oneof, index) =>
       block(
