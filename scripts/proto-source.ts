@@ -73,6 +73,7 @@ function enumeration(type: EnumDescriptorProto): string[] {
     ...(type.options?.allowAlias ? ["option allow_alias = true;"] : []),
     // Unlike a message's, the end of an enum's range is inclusive.
     ...type.reservedRange.map((r) => `reserved ${span(r.start, r.end, LARGEST_ENUM_NUMBER)};`),
+    ...type.reservedName.map((name) => `reserved "${name}";`),
     ...type.value.map((value) => `${value.name} = ${value.number};`),
   ]);
 }
