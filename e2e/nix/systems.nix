@@ -1,0 +1,177 @@
+# Synthetic NixOS systems: real derivations with /bin/sh as builder, so that a machine with nothing
+# but nix builds a whole system in a second or two. They keep the outward contract of a NixOS
+# toplevel (files, links, switch-to-configuration's actions and exit codes); what runs inside is shell.
+{
+  # Generation: changes `changed` packages, the etc and the toplevel.
+  gen ? "1",
+  # What goes wrong; the list stands in switch-to-configuration.sh.
+  mode ? "ok",
+  # Seconds that activation takes in mode "slow".
+  seconds ? "5",
+  host ? "device",
+  # Number of packages, and how many of them differ in each generation.
+  packages ? "24",
+  changed ? "5",
+  # MiB of one incompressible extra path that differs in each generation; "0" leaves it out.
+  big ? "0",
+  # Units that fail in this system in whatever mode, separated by spaces.
+  failing ? "",
+  # Version of the kernel; another one makes a reboot necessary.
+  kernel ? "6.6.30",
+  # JSON text of etc/nix-ota/agent.json, what the orphan guard reads.
+  agentJson ? "{}",
+  # "no" leaves the agent's configuration and units out: an update that would orphan its device.
+  agent ? "yes",
+}:
+let
+  number = builtins.fromJSON;
+  build =
+    name: script: environment:
+    derivation (
+      {
+        inherit name script;
+        system = builtins.currentSystem;
+        builder = "/bin/sh";
+        PATH = "/usr/bin:/bin";
+        args = [
+          "-euc"
+          "eval \"$script\""
+        ];
+      }
+      // environment
+    );
+
+  # Hashes are incompressible text that costs the builder no process.
+  noise =
+    seed:
+    builtins.concatStringsSep "\n" (
+      builtins.genList (line: builtins.hashString "sha256" "${seed} ${toString line}") 24
+    );
+
+  package =
+    index:
+    let
+      version = if index < number changed then "1.${gen}" else "1.0";
+      name = "package${toString index}";
+    in
+    build "${name}-${version}"
+      ''
+        mkdir -p $out/bin $out/share/$title
+        printf '#!/bin/sh\necho %s\n' "$title $version" > $out/bin/$title
+        chmod +x $out/bin/$title
+        printf '%s\n' "$noise" > $out/share/$title/data
+        printf '%s\n' "$dependencies" > $out/share/$title/dependencies
+      ''
+      {
+        title = name;
+        inherit version;
+        noise = noise "${name}-${version}";
+        # The later half of the packages depends on the ones just before it: closures have depth.
+        dependencies = if index >= number packages / 2 then [ (builtins.elemAt all (index - number packages / 2 + number changed)) ] else [ ];
+      };
+  all = builtins.genList package (number packages);
+
+  # perl-base is essential in Debian; a seeded generator makes the same bytes on every machine.
+  blob =
+    build "blob-1.${gen}"
+      ''
+        mkdir -p $out/share
+        perl -e 'srand($ARGV[1]); print pack("N*", map { int rand 4294967296 } 1..65536) for 1..4*$ARGV[0]' $mebibytes $seed > $out/share/blob
+      ''
+      {
+        mebibytes = big;
+        seed = builtins.concatStringsSep "" (
+          builtins.filter builtins.isString (builtins.split "[^0-9]" "7${gen}")
+        );
+      };
+
+  linux =
+    build "linux-${kernel}"
+      ''
+        mkdir -p $out/lib/modules/$version
+        echo "kernel $version" > $out/bzImage
+      ''
+      { version = kernel; };
+  initrd =
+    build "initrd-linux-${kernel}"
+      ''
+        mkdir -p $out
+        echo "initrd $version" > $out/initrd
+      ''
+      { version = kernel; };
+
+  path = build "system-path" ''
+    mkdir -p $out/bin
+    for package in $packages; do ln -s $package/bin/* $out/bin/; done
+    printf '%s\n' "$health" > $out/bin/sim-health
+    chmod +x $out/bin/sim-health
+    ${if big == "0" then "" else "ln -s $blob/share $out/share"}
+  '' ({
+    packages = all;
+    health = builtins.readFile ./sim-health.sh;
+  } // (if big == "0" then { } else { inherit blob; }));
+
+  etc = build "etc" ''
+    mkdir -p $out/etc/systemd/system
+    echo "$host" > $out/etc/hostname
+    printf 'NAME=NixOS\nID=nixos\nVERSION_ID="24.05"\nBUILD_ID="24.05.%s"\n' "$gen" > $out/etc/os-release
+    printf '[Unit]\nDescription=Application\n[Service]\nExecStart=%s/bin/package0\n' "$application" > $out/etc/systemd/system/app.service
+    ${
+      if agent == "no" then
+        ""
+      else
+        ''
+          mkdir -p $out/etc/nix-ota
+          printf '%s\n' "$agentJson" > $out/etc/nix-ota/agent.json
+          printf '[Unit]\nDescription=nix-ota agent\nX-StopOnRemoval=false\n[Service]\nExecStart=%s/bin/package1\nRestart=always\nX-RestartIfChanged=false\n' "$agentPackage" > $out/etc/systemd/system/nix-ota-agent.service
+          printf '[Unit]\nDescription=nix-ota boot check\n[Service]\nType=oneshot\nExecStart=%s/bin/package1\n' "$agentPackage" > $out/etc/systemd/system/nix-ota-boot.service
+        ''
+    }
+  '' {
+    inherit gen host agentJson;
+    application = builtins.elemAt all 0;
+    agentPackage = builtins.elemAt all 1;
+  };
+in
+build "nixos-system-${host}-24.05.${gen}" ''
+  mkdir -p $out/bin $out/specialisation $out/systemd
+  ln -s $etc/etc $out/etc
+  ln -s $linux/bzImage $out/kernel
+  ln -s $linux $out/kernel-modules
+  ln -s $initrd/initrd $out/initrd
+  ln -s $path $out/sw
+  printf %s "24.05.$gen" > $out/nixos-version
+  printf %s loglevel=4 > $out/kernel-params
+  printf %s ${builtins.currentSystem} > $out/system
+  printf %s "$interface" > $out/init-interface-version
+  fill() {
+    sed -e "s|@out@|$out|g" -e "s|@gen@|$gen|g" -e "s|@mode@|$mode|g" -e "s|@seconds@|$seconds|g" \
+      -e "s|@failing@|$failing|g" "$1" > "$2"
+    chmod +x "$2"
+  }
+  fill $activate $out/activate
+  fill $init $out/init
+  fill $startUnits $out/systemd/start-units
+  fill $installBootLoader $out/bin/install-boot-loader
+  fill $switch $out/bin/switch-to-configuration
+  if [ "$mode" = empty ]; then : > $out/bin/switch-to-configuration; fi
+'' {
+  inherit
+    gen
+    mode
+    seconds
+    failing
+    etc
+    linux
+    initrd
+    path
+    ;
+  # A live switch between two interface versions is refused by the real script with exit 100.
+  interface = if mode == "exit100" then "systemd 256" else "systemd 255";
+  # The attribute is not PATH: `path` is the system path, PATH is set by build.
+  activate = ./activate.sh;
+  init = ./init.sh;
+  startUnits = ./start-units.sh;
+  installBootLoader = ./install-boot-loader.sh;
+  switch = ./switch-to-configuration.sh;
+}
