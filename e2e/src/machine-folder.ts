@@ -1,4 +1,5 @@
 import { randomBytes } from "node:crypto";
+import { existsSync } from "node:fs";
 import { chmod, chown, copyFile, cp, lstat, mkdir, readdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 
@@ -60,8 +61,12 @@ export function machineEnvironment(dir: string): NodeJS.ProcessEnv {
   };
 }
 
-/** Deletes a machine's folder; a nix store is read-only even for its owner, so that goes first. */
+/**
+ * Deletes a machine's folder; a nix store is read-only even for its owner, so that goes first.
+ * A folder that is gone already is fine: a device may end before the workshop it stands in.
+ */
 export async function deleteMachine(dir: string): Promise<void> {
+  if (!existsSync(dir)) return;
   expectSuccess(["chmod"], await runCommand(["chmod", "-R", "u+rwX", "--", dir]));
   await rm(dir, { recursive: true, force: true });
 }

@@ -1,0 +1,73 @@
+import { Builder, type SystemOptions } from "./builder.ts";
+import { CacheKey } from "./cache-key.ts";
+import { Device, type DeviceOptions } from "./device.ts";
+import type { HostUser } from "./namespace.ts";
+import { TemporaryFolder } from "./temporary-folder.ts";
+
+/**
+ * One folder with a builder, a cache folder signed by one key, and devices that trust it: the set-up
+ * that every test on real nix starts from. Everything goes with it.
+ */
+export class Workshop implements AsyncDisposable {
+  readonly folder: TemporaryFolder;
+  readonly builder: Builder;
+  readonly key: CacheKey;
+  readonly cacheDir: string;
+  readonly #runAs: { readonly runAs?: HostUser };
+  readonly #devices: Device[] = [];
+
+  private constructor(
+    folder: TemporaryFolder,
+    builder: Builder,
+    key: CacheKey,
+    runAs: { readonly runAs?: HostUser },
+  ) {
+    this.folder = folder;
+    this.builder = builder;
+    this.key = key;
+    this.cacheDir = folder.join("cache");
+    this.#runAs = runAs;
+  }
+
+  static async open(runAs?: HostUser): Promise<Workshop> {
+    const folder = await TemporaryFolder.create("workshop", runAs);
+    const owner = runAs === undefined ? {} : { runAs };
+    try {
+      const key = await CacheKey.create("cache.example-1", folder.join("cache.key"), runAs);
+      const builder = await Builder.create({ dir: folder.join("builder"), ...owner });
+      return new Workshop(folder, builder, key, owner);
+    } catch (cause) {
+      await folder[Symbol.asyncDispose]();
+      throw cause;
+    }
+  }
+
+  /** Builds a system, signs it and pushes it to the cache folder. */
+  async release(options: SystemOptions): Promise<string> {
+    const storePath = await this.builder.buildSystem(options);
+    await this.builder.publishToCache([storePath], this.cacheDir, this.key);
+    return storePath;
+  }
+
+  /** A device that trusts the cache's key and boots `factory`, a store path of `release`. */
+  async device(name: string, factory?: string, more: Partial<DeviceOptions> = {}): Promise<Device> {
+    const device = await Device.create({
+      dir: this.folder.join(name),
+      name,
+      trustedPublicKeys: [this.key.publicKey],
+      ...(factory === undefined
+        ? {}
+        : { factory: { storePath: factory, from: `file://${this.cacheDir}` } }),
+      ...this.#runAs,
+      ...more,
+    });
+    this.#devices.push(device);
+    return device;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const device of this.#devices) await device[Symbol.asyncDispose]();
+    await this.builder[Symbol.asyncDispose]();
+    await this.folder[Symbol.asyncDispose]();
+  }
+}
