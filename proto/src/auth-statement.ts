@@ -27,12 +27,13 @@ const MAX_URL_LENGTH = 512;
  * query or fragment.
  */
 export function normalizeServerUrl(text: string): string | undefined {
-  if (text.length > MAX_URL_LENGTH || !URL.canParse(text)) return undefined;
-  const url = new URL(text);
-  if (url.protocol !== "https:" && url.protocol !== "http:") return undefined;
-  // An empty query or fragment leaves no trace in the parsed URL.
-  if (url.username !== "" || url.password !== "" || /[?#@\s\\]/.test(text)) return undefined;
-  return url.origin + url.pathname.replace(/\/+$/, "");
+  if (text.length > MAX_URL_LENGTH) return undefined;
+  // Judged in the text: the parser repairs blanks and slashes, and an empty
+  // query or user name leaves no trace in what it returns.
+  if (!/^https?:\/\/[^/?#@\s\\][^?#@\s\\]*$/i.test(text) || !URL.canParse(text)) return undefined;
+  const { origin, pathname } = new URL(text);
+  const normal = origin + pathname.replace(/\/+$/, "");
+  return normal.length > MAX_URL_LENGTH ? undefined : normal;
 }
 
 /**

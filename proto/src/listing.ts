@@ -28,7 +28,8 @@ const LINE = /^([^\0]+)\0(sha256:[0-9a-f]{64})$/;
  * path with two hashes, no entries, over 50 000 lines or 4 MiB.
  */
 export function makeListing(entries: readonly ListingEntry[]): Uint8Array {
-  const lines = [...new Set(entries.map(lineOf))].toSorted(byCodeUnit);
+  // Without a comparison code units are compared, which for ASCII are bytes.
+  const lines = [...new Set(entries.map(lineOf))].toSorted();
   const listing = new TextEncoder().encode(lines.join(""));
   const problem = parseListing(listing);
   if (typeof problem === "string") throw new ContractError("listing", problem);
@@ -116,12 +117,6 @@ function lineOf({ path, narHash }: ListingEntry): string {
     );
   }
   return `${path}\0sha256:${hex}\n`;
-}
-
-/** Order of code units, which for ASCII is that of bytes. */
-function byCodeUnit(a: string, b: string): number {
-  if (a === b) return 0;
-  return a < b ? -1 : 1;
 }
 
 function asciiText(bytes: Uint8Array): string | undefined {

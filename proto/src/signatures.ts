@@ -24,22 +24,21 @@ export function verifiedKeys(
   pinned: readonly Uint8Array[],
 ): readonly Uint8Array[] {
   const signed = preAuthEncoding(MANIFEST_TYPE, payload);
-  const keys = pinned.filter((key, index) => {
-    return pinned.findIndex((other) => sameBytes(other, key)) === index;
-  });
-  const ids = new Map(keys.map((key) => [key, keyId(key)]));
-  const verified = new Set<Uint8Array>();
+  const keys = pinned
+    .filter((key, index) => pinned.findIndex((other) => sameBytes(other, key)) === index)
+    .map((key) => ({ key, id: keyId(key), verified: false }));
   let left = MAX_VERIFICATIONS;
   for (const { keyId: hint, signature } of signatures) {
-    const hinted = (key: Uint8Array) => sameBytes(ids.get(key) ?? new Uint8Array(), hint);
-    const candidates = keys.filter((key) => !verified.has(key));
-    const ordered = [...candidates.filter(hinted), ...candidates.filter((key) => !hinted(key))];
-    for (const key of ordered.slice(0, left)) {
+    const candidates = keys.filter(({ verified }) => !verified);
+    const [hinted, others] = [
+      candidates.filter(({ id }) => sameBytes(id, hint)),
+      candidates.filter(({ id }) => !sameBytes(id, hint)),
+    ];
+    for (const candidate of [...hinted, ...others].slice(0, left)) {
       left -= 1;
-      if (!verifyEd25519(key, signed, signature)) continue;
-      verified.add(key);
-      break;
+      candidate.verified = verifyEd25519(candidate.key, signed, signature);
+      if (candidate.verified) break;
     }
   }
-  return keys.filter((key) => verified.has(key));
+  return keys.filter(({ verified }) => verified).map(({ key }) => key);
 }

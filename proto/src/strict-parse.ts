@@ -11,9 +11,10 @@ export type Parsed<T> =
   | { readonly ok: true; readonly message: T }
   | { readonly ok: false; readonly why: string };
 
-/** Numbers of the wire types: varint, 8 bytes, length-delimited, 4 bytes. */
 const VARINT = 0;
-const WIRE_TYPES = new Set<number>([VARINT, 1, 2, 5]);
+const FIXED64 = 1;
+const LENGTH_DELIMITED = 2;
+const FIXED32 = 5;
 
 /**
  * Reads a message of which only one encoding is accepted. Protobuf lets many
@@ -58,11 +59,11 @@ function unwantedField(
     if (rule === "none" || no < rule.toleratedFrom) {
       return `field ${no} of ${schema.typeName} is unknown to this verifier; a later version may know it`;
     }
-    // What a later reader refuses is refused here too, as far as it can be
-    // told without knowing the field.
-    const strict =
-      no >= last && WIRE_TYPES.has(wireType) && (wireType !== VARINT || isShortest(data));
-    if (!strict) return `field ${no} of ${schema.typeName} is not strictly encoded`;
+    // What a later reader would refuse is refused here too, as far as it can
+    // be told without knowing the field.
+    if (no < last || !isStrictValue(wireType, data)) {
+      return `field ${no} of ${schema.typeName} is not strictly encoded`;
+    }
     last = no;
   }
   for (const child of children(schema, message)) {
@@ -72,8 +73,22 @@ function unwantedField(
   return undefined;
 }
 
+/** Groups, the wire types left out here, stand in no message of the contract. */
+function isStrictValue(wireType: number, data: Uint8Array): boolean {
+  switch (wireType) {
+    case VARINT:
+      return isShortest(data);
+    case LENGTH_DELIMITED:
+      return isShortest(data.subarray(0, data.findIndex((byte) => byte < 0x80) + 1));
+    default:
+      return wireType === FIXED64 || wireType === FIXED32;
+  }
+}
+
+/** Nine bytes carry 63 bits, so the tenth of a 64-bit number is 1. */
 function isShortest(varint: Uint8Array): boolean {
-  return varint.length === 1 || (varint.length <= 10 && varint.at(-1) !== 0);
+  if (varint.length === 1) return true;
+  return varint.length < 10 ? varint.at(-1) !== 0 : varint.length === 10 && varint[9] === 1;
 }
 
 function* children(
