@@ -1,0 +1,49 @@
+/** One try of this device at one revision. */
+export interface Attempt {
+  /** Random, unique on this device; also the name of everything the attempt leaves on disk. */
+  readonly id: string;
+  readonly channel: string;
+  /** 1 to 2^53-1. */
+  readonly revision: number;
+  /** sha256 of the manifest's payload, 64 hex digits. */
+  readonly payloadSha256: string;
+  /** The toplevel to run. */
+  readonly storePath: string;
+}
+
+/**
+ * How a closure is taken into use.
+ *
+ * - `prove-first`: run it, prove it, and only then let profile and boot loader name it.
+ * - `switch`: profile, boot loader and running system at once, then the proof.
+ * - `boot`: profile and boot loader, a reboot, then the proof.
+ * - `adopt`: it runs already; only profile, boot loader and record follow.
+ */
+export type Order = "prove-first" | "switch" | "boot" | "adopt";
+
+/** What inspecting a staged closure found out. */
+export interface Plan {
+  readonly order: Order;
+  /** Whether kernel, initrd, modules or kernel parameters differ from what was booted. */
+  readonly rebootRequired: boolean;
+  /** The closure's own health command; empty: it has none. */
+  readonly healthCmd: string;
+  /** Whether the running system's health command passed before anything was touched. */
+  readonly healthyBefore: boolean;
+}
+
+/** The system to return to, recorded and rooted before anything is touched. */
+export interface WayBack {
+  /** Target of /run/current-system. */
+  readonly running: string;
+  /** Target of /run/booted-system; empty when the link is absent. */
+  readonly booted: string;
+  /** Target of the system profile; empty when there is none. */
+  readonly profile: string;
+  /** Generation of the system profile; 0: there is none. */
+  readonly generation: number;
+  /** Units that had failed before. */
+  readonly failedUnits: readonly string[];
+  /** Whether the server answered shortly before: only then can its silence be the update's fault. */
+  readonly inContact: boolean;
+}

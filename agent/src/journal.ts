@@ -1,0 +1,49 @@
+import { initialMachine } from "./machine.ts";
+import type { Machine } from "./machine.ts";
+import type { CopyProgress } from "./ports.ts";
+import type { ReportedAttempt, ReportedEvent } from "./reported-event.ts";
+
+/** A moment of the monotonic clock; means nothing in another boot. */
+export interface Moment {
+  readonly bootId: string;
+  readonly ms: number;
+}
+
+/** What was intended. The links say what is. */
+export interface Journal {
+  readonly version: 1;
+  /** Boot in which this was written. */
+  readonly bootId: string;
+  readonly machine: Machine;
+  /** When the state began. */
+  readonly since: Moment;
+  /** When the attempt began. */
+  readonly attemptSince: Moment;
+  /** What the last copy of the attempt moved. */
+  readonly fetch?: CopyProgress;
+  /** The attempt that ended last, or the manifest that was refused last. */
+  readonly last?: ReportedAttempt;
+  /** No attempt at the payload of the tally before this moment. */
+  readonly rest?: Moment;
+  /** Number of the newest event. */
+  readonly eventNumber: number;
+  /** Events of this very write: durable with it, and put into the outbox after it. */
+  readonly pending: readonly ReportedEvent[];
+}
+
+export function firstJournal(now: Moment): Journal {
+  return {
+    version: 1,
+    bootId: now.bootId,
+    machine: initialMachine,
+    since: now,
+    attemptSince: now,
+    eventNumber: 0,
+    pending: [],
+  };
+}
+
+/** Milliseconds from a moment to another; in a later boot nobody knows, so it counts from 0. */
+export function elapsedMs(from: Moment, to: Moment): number {
+  return from.bootId === to.bootId ? Math.max(0, to.ms - from.ms) : 0;
+}

@@ -1,0 +1,399 @@
+/**
+ * The whole machine: which event moves which state where, how an attempt ends, and where each state
+ * goes on after a crash. Pure: no clock, no disk, no processes; `effects.ts` says what a state does.
+ *
+ * In the order `prove-first`, profile and boot loader move only in `committing`: until then a power
+ * cut boots the old system with none of this code running.
+ */
+import type { Attempt } from "./attempt.ts";
+import type { Event, EventName } from "./events.ts";
+import { copyTries, failureTraits } from "./failure.ts";
+import type { Failure } from "./failure.ts";
+import type { Outcome } from "./outcome.ts";
+import type { Reach, State, StateName } from "./states.ts";
+import { begin, deservesQuarantine, emptyTally } from "./tally.ts";
+import type { Tally } from "./tally.ts";
+
+/** Returns to the previous system before a device gives up and says so. */
+export const ROLLBACK_TRIES = 3;
+
+type Guard = keyof typeof guards;
+
+const guards = {
+  "": () => true,
+  proveFirst: (state: State) => "plan" in state && state.plan?.order === "prove-first",
+  inspected: (state: State) => state.name === "staged" && state.plan !== undefined,
+  tryLeft: (state: State, event: Event) =>
+    state.name === "fetching" &&
+    event.on === "fetchFailed" &&
+    state.tries + 1 < copyTries[failureTraits[event.failure.code].copies],
+  returnLeft: (state: State) => state.name === "rollingBack" && state.tries + 1 < ROLLBACK_TRIES,
+  firstBoot: (state: State) => state.name === "probation" && state.boots === 0,
+};
+
+/**
+ * `ends`: how the attempt ends with this move, or will end once the device is back. `recorded`: as
+ * the state says. `undo`: how far rolling back has to reach.
+ */
+type Row = readonly [
+  from: StateName,
+  on: EventName,
+  when: Guard,
+  to: StateName,
+  ends: Outcome | "recorded" | "",
+  undo: Reach | "",
+];
+
+// oxfmt-ignore
+export const table: readonly Row[] = [
+  // from             on               when          to                ends               undo
+  ["idle",           "accepted",      "",           "accepted",       "",                ""],
+  ["idle",           "adopted",       "",           "committing",     "",                ""],
+  ["idle",           "firstBoot",     "",           "probation",      "",                ""],
+  ["idle",           "rollbackAsked", "",           "rollingBack",    "rolled_back",     "all"],
+  ["idle",           "retryAsked",    "",           "idle",           "",                ""],
+
+  ["accepted",       "fit",           "",           "fetching",       "",                ""],
+  ["accepted",       "unfit",         "",           "idle",           "failed",          ""],
+  ["accepted",       "superseded",    "",           "accepted",       "superseded",      ""],
+  ["accepted",       "withdrawn",     "",           "idle",           "rejected",        ""],
+
+  ["fetching",       "fetched",       "",           "staged",         "",                ""],
+  ["fetching",       "fetchFailed",   "tryLeft",    "fetching",       "",                ""],
+  ["fetching",       "fetchFailed",   "",           "idle",           "failed",          ""],
+  ["fetching",       "superseded",    "",           "accepted",       "superseded",      ""],
+  ["fetching",       "withdrawn",     "",           "idle",           "rejected",        ""],
+
+  ["staged",         "inspected",     "",           "staged",         "",                ""],
+  ["staged",         "unusable",      "",           "idle",           "failed",          ""],
+  ["staged",         "cleared",       "inspected",  "armed",          "",                ""],
+  ["staged",         "cleared",       "",           "staged",         "",                ""],
+  ["staged",         "held",          "",           "staged",         "",                ""],
+  ["staged",         "superseded",    "",           "accepted",       "superseded",      ""],
+  ["staged",         "withdrawn",     "",           "idle",           "rejected",        ""],
+
+  ["armed",          "secured",       "",           "activating",     "",                ""],
+  ["armed",          "unsecured",     "",           "idle",           "failed",          ""],
+  ["armed",          "bootedPrev",    "",           "idle",           "interrupted",     ""],
+  ["armed",          "bootedNew",     "",           "idle",           "external_change", ""],
+  ["armed",          "bootedThird",   "",           "idle",           "external_change", ""],
+
+  ["activating",     "activated",     "",           "probation",      "",                ""],
+  ["activating",     "needsReboot",   "",           "awaitingReboot", "",                ""],
+  ["activating",     "untouched",     "proveFirst", "idle",           "failed",          ""],
+  ["activating",     "untouched",     "",           "rollingBack",    "failed",          "profile"],
+  ["activating",     "broken",        "proveFirst", "rollingBack",    "rolled_back",     "live"],
+  ["activating",     "broken",        "",           "rollingBack",    "rolled_back",     "all"],
+  ["activating",     "linksChanged",  "",           "idle",           "external_change", ""],
+  ["activating",     "bootedPrev",    "proveFirst", "idle",           "interrupted",     ""],
+  ["activating",     "bootedPrev",    "",           "rollingBack",    "interrupted",     "profile"],
+  ["activating",     "bootedNew",     "",           "probation",      "",                ""],
+  ["activating",     "bootedThird",   "",           "idle",           "external_change", ""],
+
+  ["awaitingReboot", "linksChanged",  "",           "idle",           "external_change", ""],
+  ["awaitingReboot", "bootedPrev",    "",           "rollingBack",    "rolled_back",     "profile"],
+  ["awaitingReboot", "bootedNew",     "",           "probation",      "",                ""],
+  ["awaitingReboot", "bootedThird",   "",           "idle",           "external_change", ""],
+
+  ["probation",      "proven",        "",           "committing",     "",                ""],
+  ["probation",      "unproven",      "proveFirst", "rollingBack",    "rolled_back",     "live"],
+  ["probation",      "unproven",      "",           "rollingBack",    "rolled_back",     "all"],
+  ["probation",      "linksChanged",  "",           "idle",           "external_change", ""],
+  ["probation",      "bootedPrev",    "proveFirst", "idle",           "interrupted",     ""],
+  ["probation",      "bootedPrev",    "",           "rollingBack",    "interrupted",     "profile"],
+  ["probation",      "bootedNew",     "firstBoot",  "probation",      "",                ""],
+  ["probation",      "bootedNew",     "",           "rollingBack",    "rolled_back",     "all"],
+  ["probation",      "bootedThird",   "",           "idle",           "external_change", ""],
+
+  ["committing",     "committed",     "",           "idle",           "applied",         ""],
+  ["committing",     "uncommitted",   "",           "rollingBack",    "rolled_back",     "all"],
+  ["committing",     "linksChanged",  "",           "idle",           "external_change", ""],
+  ["committing",     "bootedPrev",    "",           "rollingBack",    "interrupted",     "profile"],
+  ["committing",     "bootedNew",     "",           "committing",     "",                ""],
+  ["committing",     "bootedThird",   "",           "idle",           "external_change", ""],
+
+  ["rollingBack",    "restored",      "",           "idle",           "recorded",        ""],
+  ["rollingBack",    "unrestored",    "returnLeft", "rollingBack",    "recorded",        ""],
+  ["rollingBack",    "unrestored",    "",           "stuck",          "failed",          ""],
+  ["rollingBack",    "linksChanged",  "",           "idle",           "external_change", ""],
+  ["rollingBack",    "bootedPrev",    "",           "rollingBack",    "recorded",        "profile"],
+  ["rollingBack",    "bootedNew",     "",           "rollingBack",    "recorded",        "all"],
+  ["rollingBack",    "bootedThird",   "",           "idle",           "external_change", ""],
+
+  ["stuck",          "accepted",      "",           "accepted",       "",                ""],
+  ["stuck",          "adopted",       "",           "committing",     "",                ""],
+  ["stuck",          "repaired",      "",           "idle",           "",                ""],
+  ["stuck",          "rollbackAsked", "",           "rollingBack",    "rolled_back",     "all"],
+  ["stuck",          "retryAsked",    "",           "idle",           "",                ""],
+];
+
+const every: readonly StateName[] = [
+  "idle",
+  "accepted",
+  "fetching",
+  "staged",
+  "armed",
+  "activating",
+  "awaitingReboot",
+  "probation",
+  "committing",
+  "rollingBack",
+  "stuck",
+];
+
+const allBut = (...names: StateName[]) => every.filter((name) => !names.includes(name));
+
+/** Events that change nothing, each with the reason why that is safe. */
+// oxfmt-ignore
+export const ignored: readonly (readonly [on: EventName, reason: string, states: readonly StateName[]])[] = [
+  ["accepted",      "one attempt at a time; the next poll brings it again",       allBut("idle", "stuck")],
+  ["adopted",       "one attempt at a time; the next poll brings it again",       allBut("idle", "stuck")],
+  ["superseded",    "from armed on the attempt runs to its end first",            allBut("accepted", "fetching", "staged")],
+  ["withdrawn",     "from armed on the attempt runs to its end first",            allBut("accepted", "fetching", "staged")],
+  ["fit",           "answer of work that was given up",                           allBut("accepted")],
+  ["unfit",         "answer of work that was given up",                           allBut("accepted")],
+  ["fetched",       "answer of work that was given up",                           allBut("fetching")],
+  ["fetchFailed",   "answer of work that was given up",                           allBut("fetching")],
+  ["inspected",     "answer of work that was given up",                           allBut("staged")],
+  ["unusable",      "answer of work that was given up",                           allBut("staged")],
+  ["cleared",       "answer of work that was given up",                           allBut("staged")],
+  ["held",          "only a staged closure waits",                                allBut("staged")],
+  ["secured",       "answer of work that was given up",                           allBut("armed")],
+  ["unsecured",     "answer of work that was given up",                           allBut("armed")],
+  ["activated",     "answer of work that was given up",                           allBut("activating")],
+  ["needsReboot",   "answer of work that was given up",                           allBut("activating")],
+  ["untouched",     "answer of work that was given up",                           allBut("activating")],
+  ["broken",        "answer of work that was given up",                           allBut("activating")],
+  ["proven",        "answer of work that was given up",                           allBut("probation")],
+  ["unproven",      "answer of work that was given up",                           allBut("probation")],
+  ["committed",     "answer of work that was given up",                           allBut("committing")],
+  ["uncommitted",   "answer of work that was given up",                           allBut("committing")],
+  ["restored",      "answer of work that was given up",                           allBut("rollingBack")],
+  ["unrestored",    "answer of work that was given up",                           allBut("rollingBack")],
+  ["linksChanged",  "nothing of ours runs; drift is reported, never fought",      ["idle", "accepted", "fetching", "staged", "armed", "stuck"]],
+  ["bootedPrev",    "nothing was touched before the reboot",                      ["idle", "accepted", "fetching", "staged"]],
+  ["bootedNew",     "nothing was touched before the reboot",                      ["idle", "accepted", "fetching", "staged"]],
+  ["bootedThird",   "nothing was touched before the reboot",                      ["idle", "accepted", "fetching", "staged"]],
+  ["bootedPrev",    "a stuck device looks at its links by itself",                ["stuck"]],
+  ["bootedNew",     "a stuck device looks at its links by itself",                ["stuck"]],
+  ["bootedThird",   "a stuck device looks at its links by itself",                ["stuck"]],
+  ["firstBoot",     "the reboot is the attempt's own, which the links decide",    allBut("idle")],
+  ["repaired",      "nothing was broken",                                         allBut("stuck")],
+  ["rollbackAsked", "the attempt under way decides first; the command says so",   allBut("idle", "stuck")],
+  ["retryAsked",    "the attempt under way decides first; the command says so",   allBut("idle", "stuck")],
+];
+
+/**
+ * Where a state goes on when the agent starts.
+ *
+ * - `again`: does its work once more; all of it is repeatable or adopts what still runs.
+ * - `anew`: the same, but inspects the closure's contents first.
+ * - `links`: which system was booted decides.
+ * - `record`, before either: a trust record that names the attempt leaves only the way forward.
+ */
+export type Resumption = "again" | "anew" | "links" | "record, again" | "record, links";
+
+// oxfmt-ignore
+export const resumption: Record<StateName, { readonly sameBoot: Resumption; readonly afterReboot: Resumption }> = {
+  idle:           { sameBoot: "again",         afterReboot: "again"         },
+  accepted:       { sameBoot: "again",         afterReboot: "again"         },
+  fetching:       { sameBoot: "again",         afterReboot: "again"         },
+  staged:         { sameBoot: "anew",          afterReboot: "anew"          },
+  armed:          { sameBoot: "again",         afterReboot: "links"         },
+  activating:     { sameBoot: "again",         afterReboot: "links"         },
+  awaitingReboot: { sameBoot: "again",         afterReboot: "links"         },
+  probation:      { sameBoot: "again",         afterReboot: "links"         },
+  committing:     { sameBoot: "record, again", afterReboot: "record, links" },
+  rollingBack:    { sameBoot: "again",         afterReboot: "links"         },
+  stuck:          { sameBoot: "again",         afterReboot: "again"         },
+};
+
+/** What the journal keeps of the machine. */
+export interface Machine {
+  readonly state: State;
+  readonly tally: Tally;
+}
+
+export const initialMachine: Machine = { state: { name: "idle" }, tally: emptyTally };
+
+/** How an attempt ended. */
+export interface Ending {
+  readonly attempt: Attempt;
+  readonly outcome: Outcome;
+  readonly failure: Failure | undefined;
+  /** The event that ended it, for `withdrawn` and `superseded`, which are no failures. */
+  readonly by: Event;
+  readonly rebootRequired: boolean;
+  /** Whether the revision must not be tried again by itself. */
+  readonly quarantine: boolean;
+}
+
+/** What an event did. */
+export interface Step {
+  readonly machine: Machine;
+  /** Set when an attempt ended with it. */
+  readonly ending: Ending | undefined;
+}
+
+/** Moves the machine; undefined: the event is one to ignore in this state. */
+export function step(machine: Machine, event: Event): Step | undefined {
+  const { state } = machine;
+  const row = table.find(
+    ([from, on, when]) => from === state.name && on === event.on && guards[when](state, event),
+  );
+  if (row === undefined) return undefined;
+  const [, , , to, ends, undo] = row;
+  const next = enter(to, state, event, ends, undo);
+  const tally = count(machine.tally, state, event, to);
+  const ending = to === "rollingBack" ? undefined : endOf(state, event, ends, tally);
+  return {
+    machine: { state: next, tally: ending === undefined ? tally : countEnd(tally, ending, next) },
+    ending,
+  };
+}
+
+function count(tally: Tally, state: State, event: Event, to: StateName): Tally {
+  if (event.on === "retryAsked") return { ...tally, granted: 1, ends: 0 };
+  if (to === "activating") return { ...tally, activations: tally.activations + 1 };
+  if ("attempt" in event && to !== "rollingBack") return begin(tally, event.attempt.payloadSha256);
+  // The previous system cannot reach the server either: the silence says nothing about the closure.
+  if (event.on === "restored" && !event.inContact && state.name === "rollingBack") {
+    if (state.failure.code === "CONTACT_LOST")
+      return { ...tally, activations: tally.activations - 1 };
+  }
+  return tally;
+}
+
+function countEnd(tally: Tally, ending: Ending, next: State): Tally {
+  if (ending.outcome === "applied") return emptyTally;
+  return next.name === "idle" ? { ...tally, ends: tally.ends + 1 } : tally;
+}
+
+function endOf(state: State, event: Event, ends: Row[4], tally: Tally): Ending | undefined {
+  if (ends === "" || !("attempt" in state)) return undefined;
+  const outcome = ends === "recorded" && state.name === "rollingBack" ? state.ends : ends;
+  if (outcome === "recorded") return undefined;
+  const failure =
+    state.name === "rollingBack" && event.on === "restored"
+      ? state.failure
+      : failureOf(state, event);
+  return {
+    attempt: state.attempt,
+    outcome,
+    failure: outcome === "applied" ? undefined : failure,
+    by: event,
+    rebootRequired: outcome === "applied" && "plan" in state && state.plan?.rebootRequired === true,
+    quarantine: deservesQuarantine(tally, outcome, failure),
+  };
+}
+
+/** What failed, for events that carry a failure and for reboots, which are one by themselves. */
+function failureOf(state: State, event: Event): Failure | undefined {
+  if ("failure" in event) return event.failure;
+  switch (event.on) {
+    case "bootedPrev":
+      return state.name === "awaitingReboot"
+        ? {
+            code: "BOOT_FELL_BACK",
+            message:
+              "the boot loader started the previous system; look at the console of the device for why the closure did not boot",
+          }
+        : {
+            code: "REBOOTED",
+            message: `the device rebooted into the previous system while ${state.name}`,
+          };
+    case "bootedNew":
+      return {
+        code: "REBOOTED",
+        message: "the device rebooted twice while the closure had to prove its health",
+      };
+    case "bootedThird":
+      return {
+        code: "LINKS_CHANGED",
+        message: "the device booted a system that this attempt knows nothing of",
+      };
+    case "rollbackAsked":
+      return { code: "BY_HAND", message: "a person went back by hand" };
+    default:
+      return undefined;
+  }
+}
+
+function enter(to: StateName, state: State, event: Event, ends: Row[4], undo: Row[5]): State {
+  switch (to) {
+    case "idle":
+      return { name: to };
+    case "accepted":
+      return { name: to, attempt: attemptOf(state, event) };
+    case "fetching":
+      return {
+        name: to,
+        attempt: attemptOf(state, event),
+        tries: state.name === "fetching" ? state.tries + 1 : 0,
+      };
+    case "staged":
+      return {
+        name: to,
+        attempt: attemptOf(state, event),
+        plan:
+          event.on === "inspected" ? event.plan : state.name === "staged" ? state.plan : undefined,
+      };
+    case "armed":
+      return { name: to, attempt: attemptOf(state, event), plan: planOf(state, event) };
+    case "activating":
+    case "awaitingReboot":
+    case "committing":
+      return { name: to, ...under(state, event) };
+    case "probation":
+      return {
+        name: to,
+        ...under(state, event),
+        boots: (state.name === "probation" ? state.boots : 0) + (event.on === "bootedNew" ? 1 : 0),
+      };
+    case "rollingBack":
+      return state.name === "rollingBack"
+        ? {
+            ...state,
+            reach: undo || state.reach,
+            tries: state.tries + (event.on === "unrestored" ? 1 : 0),
+          }
+        : {
+            name: to,
+            ...under(state, event),
+            failure: failureOf(state, event) ?? missing("failure", state, event),
+            reach: undo || missing("reach", state, event),
+            ends: ends === "" || ends === "recorded" ? missing("outcome", state, event) : ends,
+            tries: 0,
+          };
+    case "stuck":
+      return {
+        name: to,
+        attempt: attemptOf(state, event),
+        prev: under(state, event).prev,
+        failure: failureOf(state, event) ?? missing("failure", state, event),
+      };
+  }
+}
+
+const attemptOf = (state: State, event: Event) =>
+  "attempt" in event
+    ? event.attempt
+    : "attempt" in state
+      ? state.attempt
+      : missing("attempt", state, event);
+
+const planOf = (state: State, event: Event) =>
+  ("plan" in event ? event.plan : "plan" in state ? state.plan : undefined) ??
+  missing("plan", state, event);
+
+const under = (state: State, event: Event) => ({
+  attempt: attemptOf(state, event),
+  plan: planOf(state, event),
+  prev:
+    "prev" in event ? event.prev : "prev" in state ? state.prev : missing("way back", state, event),
+});
+
+/** A row that leads to a state whose data nobody has is a defect of the table; its test finds it. */
+function missing(what: string, state: State, event: Event): never {
+  throw new Error(`no ${what} on the way from ${state.name} by ${event.on}`);
+}

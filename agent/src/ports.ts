@@ -1,0 +1,266 @@
+/** What the agent needs of the world. Adapters implement it; `adapters.ts` chooses them. */
+import type { ListingEntry } from "@nix-ota/proto/listing";
+import type { HoldReason } from "@nix-ota/proto/nixota/v1/channel_pb";
+import type { Directive, Report } from "@nix-ota/proto/nixota/v1/device_pb";
+
+import type { Action, RootName } from "./effects.ts";
+import type { Failure } from "./failure.ts";
+import type { Journal } from "./journal.ts";
+import type { ReportedEvent } from "./reported-event.ts";
+import type { Trust } from "./trust.ts";
+
+export interface Disk {
+  /** Contents; undefined when there is no file. Over the limit is an AgentError "state". */
+  read(path: string, limitBytes: number): Promise<Uint8Array | undefined>;
+  /** Whole old or whole new contents after a power cut; on the disk when it returns. */
+  writeDurably(directory: string, name: string, bytes: Uint8Array, mode: number): Promise<void>;
+  /** Names in a directory, sorted; none when it does not exist. */
+  list(directory: string): Promise<readonly string[]>;
+  /** No error when there is no such file. */
+  remove(path: string): Promise<void>;
+  /** With its parents, 0700. */
+  makeDirectory(path: string): Promise<void>;
+}
+
+export interface Clock {
+  /** Milliseconds since the boot, never stepped: for deadlines. */
+  monotonicMs(): number;
+  /** Seconds since 1970 UTC by the wall clock, which may be wrong. */
+  wallS(): number;
+  /** Whether something keeps the wall clock right. */
+  synchronized(): Promise<boolean>;
+  /** Random id of this boot. */
+  bootId(): Promise<string>;
+  /** Rejects with the signal's reason when it is aborted. */
+  sleep(ms: number, signal: AbortSignal): Promise<void>;
+}
+
+export interface Chance {
+  /** 0 (inclusive) to 1. */
+  fraction(): number;
+  /** A random UUID. */
+  id(): string;
+}
+
+/** The durable state of the machine. Written before anything it announces is done. */
+export interface JournalStore {
+  read(): Promise<Journal | undefined>;
+  write(journal: Journal): Promise<void>;
+}
+
+/** Floors, commits and quarantine: what must never be forgotten. */
+export interface TrustStore {
+  read(): Promise<Trust>;
+  write(trust: Trust): Promise<void>;
+}
+
+/** Verified envelopes by the sha256 of their payload, in hexadecimal. */
+export interface ManifestStore {
+  read(payloadSha256: string): Promise<Uint8Array | undefined>;
+  write(payloadSha256: string, envelope: Uint8Array): Promise<void>;
+  /** Deletes all but these. */
+  keep(payloadSha256s: readonly string[]): Promise<void>;
+}
+
+/** Events that no server has acknowledged. Never drives the machine. */
+export interface Outbox {
+  /** Durable; an event that is or was there already is not put twice. */
+  put(event: ReportedEvent): Promise<void>;
+  /** The oldest, in order, at most so many. */
+  oldest(limit: number): Promise<readonly ReportedEvent[]>;
+  drop(ids: readonly string[]): Promise<void>;
+}
+
+/** Where the system's links point; store paths, empty when absent. */
+export interface Links {
+  running(): Promise<string>;
+  booted(): Promise<string>;
+  profile(): Promise<{ readonly storePath: string; readonly generation: number }>;
+  /** Path to the system's file, or undefined when it has none; at most 64 KiB. */
+  systemFile(storePath: string, file: SystemFile): Promise<string | undefined>;
+  /** Canonical target of a part that needs a reboot to change; empty when absent. */
+  part(storePath: string, part: BootPart): Promise<string>;
+  /** Whether switch-to-configuration is a non-empty executable file. */
+  switchable(storePath: string): Promise<boolean>;
+  /** Points a GC root at a path, valid or not yet. */
+  root(name: RootName, storePath: string): Promise<void>;
+  unroot(name: RootName): Promise<void>;
+  /** Keeps a committed system and drops the root of the one before. */
+  rootCommitted(committed: CommittedRoot): Promise<void>;
+  /** What the root's name and target tell when the trust file is lost. */
+  committedRoots(): Promise<readonly CommittedRoot[]>;
+}
+
+export interface CommittedRoot {
+  readonly channel: string;
+  readonly revision: number;
+  readonly payloadSha256: string;
+  readonly storePath: string;
+}
+
+export type SystemFile =
+  | "system"
+  | "init-interface-version"
+  | "kernel-params"
+  | "nixos-version"
+  | "etc/nix-ota/agent.json"
+  | "etc/systemd/system/nix-ota-agent.service";
+
+export type BootPart = "kernel" | "initrd" | "kernel-modules" | "systemd";
+
+export interface Space {
+  /** Bytes free for root on the file system that holds the path. */
+  free(path: string): Promise<{ readonly freeBytes: number; readonly totalBytes: number }>;
+}
+
+/** What a copy moved so far. */
+export interface CopyProgress {
+  readonly pathsDone: number;
+  /** 0: not known yet. */
+  readonly pathsTotal: number;
+  /** Compressed bytes received. */
+  readonly bytesDone: number;
+  /** 0: not known. */
+  readonly bytesTotal: number;
+}
+
+export interface Copy {
+  readonly storePath: string;
+  /** Validated URLs in the order to ask them. */
+  readonly substituters: readonly string[];
+  /** Sum of the NAR sizes that the manifest announces; 0: not announced. */
+  readonly closureBytes: number;
+}
+
+export interface Nix {
+  /** Whether the path is registered; its references then are, too. */
+  isValid(storePath: string, signal: AbortSignal): Promise<boolean>;
+  /** What a copy would move; undefined when the caches do not say. */
+  missing(
+    copy: Copy,
+    signal: AbortSignal,
+  ): Promise<{ readonly paths: number; readonly unpackedBytes: number } | undefined>;
+  /** Undefined: the path is valid. */
+  copy(
+    copy: Copy,
+    onProgress: (progress: CopyProgress) => void,
+    signal: AbortSignal,
+  ): Promise<Failure | undefined>;
+  /** The closure with the NAR hashes of this store's database. */
+  closure(storePath: string, signal: AbortSignal): Promise<readonly ListingEntry[]>;
+  /** Paths of the closure whose contents differ from the database. */
+  damaged(storePath: string, signal: AbortSignal): Promise<readonly string[]>;
+  /** Fetches contents again; the failure of those that stay damaged. */
+  repair(
+    storePaths: readonly string[],
+    copy: Copy,
+    signal: AbortSignal,
+  ): Promise<Failure | undefined>;
+  /** Deletes paths and what refers to them, where nothing keeps them. */
+  remove(storePaths: readonly string[], signal: AbortSignal): Promise<void>;
+  /** Brings what was copied to the disk. */
+  syncStore(signal: AbortSignal): Promise<void>;
+  /** Lets the system profile name a valid path, durably. Sentence of the failure or undefined. */
+  setProfile(storePath: string, signal: AbortSignal): Promise<string | undefined>;
+  /** Lets it name a generation that exists, durably. */
+  switchGeneration(generation: number, signal: AbortSignal): Promise<string | undefined>;
+  deleteGeneration(generation: number, signal: AbortSignal): Promise<string | undefined>;
+  /** Its system, e.g. `x86_64-linux`, and version. */
+  describe(signal: AbortSignal): Promise<{ readonly system: string; readonly version: string }>;
+}
+
+/** How a run of switch-to-configuration ended. */
+export type ActivationResult =
+  | { readonly ended: "exited"; readonly code: number; readonly tail: string }
+  | { readonly ended: "timed out" }
+  /** It is gone and left no result: it was killed, or the machine was. */
+  | { readonly ended: "vanished" };
+
+/**
+ * Runs of switch-to-configuration that outlive the agent: in a session of their own (or a transient
+ * unit), with their result in a file.
+ */
+export interface Activation {
+  /**
+   * Starts the run, or adopts it when one of this name runs or has ended, and waits for the result.
+   * The signal ends the waiting, not the run.
+   */
+  run(
+    name: string,
+    command: { readonly storePath: string; readonly action: Action },
+    signal: AbortSignal,
+  ): Promise<ActivationResult>;
+  /** Whether another switch holds the lock. */
+  busy(signal: AbortSignal): Promise<boolean>;
+  /** Deletes results of other attempts; undefined: of all. */
+  forget(keep: string | undefined): Promise<void>;
+}
+
+/** How a check of health went. */
+export type HealthResult =
+  | { readonly health: "passed" }
+  | { readonly health: "failed" | "not run"; readonly detail: string };
+
+export interface Health {
+  /** Runs a shell command in a process group of its own, limited in time and output. */
+  check(
+    command: string,
+    environment: Readonly<Record<string, string>>,
+    signal: AbortSignal,
+  ): Promise<HealthResult>;
+  /** Units that failed; undefined when that cannot be told. */
+  failedUnits(signal: AbortSignal): Promise<readonly string[] | undefined>;
+}
+
+/** What came of a call to the server. */
+export type Answer<Value> =
+  | { readonly got: "answer"; readonly value: Value }
+  /** The server answered, authentically, but refuses or is not well: contact is proven. */
+  | { readonly got: "refusal"; readonly message: string; readonly retryAfterMs: number }
+  /** Nobody answered, or somebody who is not the server. */
+  | { readonly got: "silence"; readonly message: string };
+
+export interface Server {
+  /** `sequence` is the adapter's to fill. */
+  checkIn(
+    report: Omit<Report, "$typeName" | "sequence">,
+    signal: AbortSignal,
+  ): Promise<Answer<Directive>>;
+  current(
+    floorRevision: number,
+    signal: AbortSignal,
+  ): Promise<
+    Answer<
+      | { readonly envelope: Uint8Array }
+      | { readonly hold: keyof typeof HoldReason; readonly explanation: string }
+    >
+  >;
+  /** A closure's listing; undefined: the server has none. Its digest is for the caller to compare. */
+  listing(digest: Uint8Array, signal: AbortSignal): Promise<Answer<Uint8Array | undefined>>;
+}
+
+/** One line for each thing worth telling; values must hold no secret. */
+export interface Log {
+  (
+    level: "info" | "warn" | "error",
+    message: string,
+    facts?: Readonly<Record<string, unknown>>,
+  ): void;
+}
+
+export interface Ports {
+  readonly disk: Disk;
+  readonly clock: Clock;
+  readonly chance: Chance;
+  readonly journal: JournalStore;
+  readonly trust: TrustStore;
+  readonly manifests: ManifestStore;
+  readonly outbox: Outbox;
+  readonly links: Links;
+  readonly space: Space;
+  readonly nix: Nix;
+  readonly activation: Activation;
+  readonly health: Health;
+  readonly server: Server;
+  readonly log: Log;
+}

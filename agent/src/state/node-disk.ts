@@ -1,0 +1,96 @@
+import { constants } from "node:fs";
+import { mkdir, open, readdir, rename, rm } from "node:fs/promises";
+
+import { AgentError } from "../agent-error.ts";
+import type { Disk } from "../ports.ts";
+import { writeDurably } from "./durable-write.ts";
+
+const isMissing = (cause: unknown) => (cause as NodeJS.ErrnoException).code === "ENOENT";
+
+async function syncPath(path: string): Promise<void> {
+  const handle = await open(path, constants.O_RDONLY);
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
+
+/** The disk of the machine. Every foreign error becomes an AgentError "state". */
+export const nodeDisk: Disk = {
+  async read(path, limitBytes) {
+    try {
+      const handle = await open(path, constants.O_RDONLY);
+      try {
+        const { size } = await handle.stat();
+        if (size > limitBytes) throw new Error(`it has ${size} bytes, over ${limitBytes}`);
+        const bytes = new Uint8Array(size);
+        const { bytesRead } = await handle.read(bytes, 0, size, 0);
+        return bytes.subarray(0, bytesRead);
+      } finally {
+        await handle.close();
+      }
+    } catch (cause) {
+      if (isMissing(cause)) return undefined;
+      throw new AgentError("state", `${path} cannot be read`, cause);
+    }
+  },
+
+  async writeDurably(directory, name, bytes, mode) {
+    try {
+      await writeDurably(
+        {
+          async write(path, contents, permissions) {
+            const flags =
+              constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC | constants.O_NOFOLLOW;
+            const handle = await open(path, flags, permissions);
+            try {
+              await handle.chmod(permissions);
+              await handle.writeFile(contents);
+            } finally {
+              await handle.close();
+            }
+          },
+          sync: syncPath,
+          rename,
+          syncDirectory: syncPath,
+        },
+        directory,
+        name,
+        bytes,
+        mode,
+      );
+    } catch (cause) {
+      throw new AgentError(
+        "state",
+        `${directory}/${name} cannot be written; check space and permissions`,
+        cause,
+      );
+    }
+  },
+
+  async list(directory) {
+    try {
+      return (await readdir(directory)).toSorted();
+    } catch (cause) {
+      if (isMissing(cause)) return [];
+      throw new AgentError("state", `${directory} cannot be listed`, cause);
+    }
+  },
+
+  async remove(path) {
+    try {
+      await rm(path, { force: true });
+    } catch (cause) {
+      throw new AgentError("state", `${path} cannot be deleted`, cause);
+    }
+  },
+
+  async makeDirectory(path) {
+    try {
+      await mkdir(path, { recursive: true, mode: 0o700 });
+    } catch (cause) {
+      throw new AgentError("state", `${path} cannot be made`, cause);
+    }
+  },
+};

@@ -1,0 +1,36 @@
+import type { Disk, Links, TrustStore } from "../ports.ts";
+import type { Trust } from "../trust.ts";
+import { noTrust, withCommitted } from "../trust.ts";
+import { slotFile } from "./slot-file.ts";
+
+/**
+ * The trust record in `trust.a` and `trust.b`. When both are lost, floor and commit come from the
+ * names of the committed GC roots, so that a wiped state directory does not open the way to replays
+ * of what ran before.
+ */
+export function trustFile(
+  disk: Disk,
+  stateDir: string,
+  links: Pick<Links, "committedRoots">,
+): TrustStore {
+  const file = slotFile(disk, stateDir, "trust", (body) => {
+    const trust = body as Trust;
+    return trust.version === 1 ? trust : undefined;
+  });
+  return {
+    async read() {
+      const trust = await file.read();
+      if (trust !== undefined) return trust;
+      const roots = await links.committedRoots();
+      return roots
+        .toSorted((a, b) => a.revision - b.revision)
+        .reduce(
+          (found, { channel, ...committed }) => withCommitted(found, channel, committed),
+          noTrust,
+        );
+    },
+    write: async (trust) => {
+      await file.write(trust);
+    },
+  };
+}

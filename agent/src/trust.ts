@@ -1,0 +1,90 @@
+import type { FailureCodeName } from "./failure.ts";
+
+/** Most entries of the quarantine; below the floor none is needed, so it stays far shorter. */
+export const QUARANTINE_LIMIT = 32;
+
+export interface ChannelTrust {
+  /** Highest manifest ever verified on the channel. Never falls. */
+  readonly floor: { readonly revision: number; readonly payloadSha256: string };
+  /** The manifest that was committed last. */
+  readonly committed?: {
+    readonly revision: number;
+    readonly payloadSha256: string;
+    readonly storePath: string;
+  };
+}
+
+export interface Quarantined {
+  readonly channel: string;
+  readonly revision: number;
+  readonly payloadSha256: string;
+  readonly failure: FailureCodeName;
+}
+
+/** What a device must never forget. */
+export interface Trust {
+  readonly version: 1;
+  /** By channel, for each one ever followed. */
+  readonly channels: Readonly<Record<string, ChannelTrust>>;
+  /** Manifests that failed here, oldest first. */
+  readonly quarantine: readonly Quarantined[];
+  /** Latest signed time ever verified, seconds since 1970 UTC. */
+  readonly signedTimeS: number;
+}
+
+export const noTrust: Trust = { version: 1, channels: {}, quarantine: [], signedTimeS: 0 };
+
+/** Raises the floor to a verified manifest. A lower revision changes nothing. */
+export function withFloor(
+  trust: Trust,
+  channel: string,
+  floor: ChannelTrust["floor"],
+  signedTimeS: number,
+): Trust {
+  const known = trust.channels[channel];
+  const raised =
+    known !== undefined && known.floor.revision >= floor.revision ? known : { ...known, floor };
+  return {
+    ...trust,
+    channels: { ...trust.channels, [channel]: raised },
+    signedTimeS: Math.max(trust.signedTimeS, signedTimeS),
+  };
+}
+
+export function withCommitted(
+  trust: Trust,
+  channel: string,
+  committed: NonNullable<ChannelTrust["committed"]>,
+): Trust {
+  const { revision, payloadSha256 } = committed;
+  const raised = withFloor(trust, channel, { revision, payloadSha256 }, 0);
+  const known = raised.channels[channel] ?? { floor: { revision, payloadSha256 } };
+  return { ...raised, channels: { ...raised.channels, [channel]: { ...known, committed } } };
+}
+
+export function withQuarantined(trust: Trust, one: Quarantined): Trust {
+  const others = trust.quarantine.filter(
+    ({ payloadSha256 }) => payloadSha256 !== one.payloadSha256,
+  );
+  return { ...trust, quarantine: [...others, one].slice(-QUARANTINE_LIMIT) };
+}
+
+/** Failures by which a closure showed that it is not what was signed for: no retry lifts them. */
+const SECURITY: readonly FailureCodeName[] = [
+  "UNTRUSTED_PATH",
+  "CORRUPT_CACHE",
+  "DIGEST_MISMATCH",
+  "ORPHANED",
+  "WRONG_SYSTEM",
+];
+
+/** Lets one revision be tried once more, unless a security failure shut it out. */
+export function withoutQuarantined(trust: Trust, channel: string, revision: number): Trust {
+  return {
+    ...trust,
+    quarantine: trust.quarantine.filter(
+      (one) =>
+        one.channel !== channel || one.revision !== revision || SECURITY.includes(one.failure),
+    ),
+  };
+}
