@@ -1,0 +1,54 @@
+import { fromBinary } from "@bufbuild/protobuf";
+import { sha256, toHex } from "@nix-ota/proto/hash";
+import { ManifestSchema, type Manifest } from "@nix-ota/proto/nixota/v1/manifest_pb";
+import { MANIFEST_TYPE, decodeEnvelope } from "@nix-ota/proto/signed-manifest";
+
+import { CliError } from "../cli-error.ts";
+import type { Output } from "../output.ts";
+import { renderFields } from "../table.ts";
+import { safeText } from "../terminal-text.ts";
+import { manifestDocument, manifestFields } from "./manifest-document.ts";
+
+/**
+ * Prints what an envelope says without asking who signed it.
+ *
+ * @throws {CliError} `rejected` when it cannot be read as one.
+ */
+export function inspectEnvelope(bytes: Uint8Array, output: Output): void {
+  const decoded = decodeEnvelope(bytes);
+  if (!decoded.ok) throw new CliError("rejected", `no envelope: ${decoded.message}`);
+  const { payload, payloadType, signatures } = decoded.envelope;
+  const manifest = readPayload(payloadType, payload);
+  const keyIds = signatures.map(({ keyId }) => toHex(keyId));
+  output.warn("nothing of this is verified; nix-ota verify checks who signed it");
+  output.result(
+    {
+      verified: false,
+      payloadType,
+      payloadSha256: toHex(sha256(payload)),
+      claimedKeyIds: keyIds,
+      manifest: manifestDocument(manifest),
+    },
+    () =>
+      renderFields(
+        [
+          ...manifestFields(manifest),
+          ["payload", `sha256 ${toHex(sha256(payload))}`],
+          ["signatures", `${keyIds.length}, by key id ${keyIds.join(", ")}`],
+        ],
+        (name) => output.paint("dim", name),
+      ),
+  );
+}
+
+function readPayload(payloadType: string, payload: Uint8Array): Manifest {
+  if (payloadType !== MANIFEST_TYPE)
+    throw new CliError("rejected", `the envelope holds ${safeText(payloadType, 80)}, no manifest`);
+  try {
+    return fromBinary(ManifestSchema, payload);
+  } catch (error) {
+    throw new CliError("rejected", "the payload is no manifest; it was cut or changed", {
+      cause: error,
+    });
+  }
+}

@@ -1,0 +1,86 @@
+import { writeFile } from "node:fs/promises";
+
+import { CliError } from "../cli-error.ts";
+import { connectServer, type Server } from "../client.ts";
+import { parseCount } from "../count-argument.ts";
+import type { Host } from "../host.ts";
+import { parseName } from "../name-argument.ts";
+import { createOutput, type Output } from "../output.ts";
+import { readPublicKey } from "../public-key-argument.ts";
+import { parseRevision } from "../revision-argument.ts";
+import { serverAccess, type ServerOptions } from "../server-access.ts";
+import { inspectEnvelope } from "./inspect.ts";
+import { readEnvelope, type EnvelopeSource } from "./source.ts";
+import { verifyEnvelope } from "./verify.ts";
+
+interface SourceOptions extends ServerOptions {
+  channel?: string | undefined;
+  revision?: string | undefined;
+  target?: string | undefined;
+  json: boolean;
+  quiet: boolean;
+}
+
+interface VerifyOptions extends SourceOptions {
+  publicKey: string[];
+  threshold: string;
+  fleet?: string | undefined;
+  system?: string | undefined;
+}
+
+/** Runs `verify`. */
+export async function runVerify(
+  file: string | undefined,
+  options: VerifyOptions,
+  host: Host,
+): Promise<void> {
+  const output = createOutput(host, options);
+  const source = sourceOf(file, options);
+  const publicKeys = await Promise.all(options.publicKey.map(readPublicKey));
+  const threshold = parseCount("--threshold", options.threshold, 1, publicKeys.length);
+  const envelope = await readEnvelope(source, () => connect(options, host, output));
+  // What was asked of the server must also be what is signed.
+  const target = source.kind === "release" ? source.target : options.target;
+  const { fleet, channel, system } = options;
+  const demands = { publicKeys, threshold, fleet, channel, target, system };
+  const revision = source.kind === "release" && source.revision > 0n ? source.revision : undefined;
+  verifyEnvelope(envelope, { ...demands, revision }, host.now(), output);
+}
+
+/** Runs `inspect`. */
+export async function runInspect(
+  file: string | undefined,
+  options: SourceOptions & { save?: string | undefined },
+  host: Host,
+): Promise<void> {
+  const output = createOutput(host, options);
+  const source = sourceOf(file, options);
+  const envelope = await readEnvelope(source, () => connect(options, host, output));
+  inspectEnvelope(envelope, output);
+  if (options.save === undefined) return;
+  await writeFile(options.save, envelope, { flag: "wx" }).catch((error: unknown) => {
+    throw new CliError("file", `${options.save} cannot be made; give a file that does not exist`, {
+      cause: error,
+    });
+  });
+  output.note(`envelope: ${options.save}`);
+}
+
+function sourceOf(file: string | undefined, options: SourceOptions): EnvelopeSource {
+  if (options.channel !== undefined) parseName("--channel", options.channel);
+  if (options.target !== undefined && options.target !== "") parseName("--target", options.target);
+  if (file !== undefined) return { kind: "file", file };
+  if (options.channel === undefined)
+    throw new CliError("usage", "nothing to read; name a file, or a --channel of the server");
+  return {
+    kind: "release",
+    channel: options.channel,
+    target: options.target ?? "",
+    revision: options.revision === undefined ? 0n : parseRevision(options.revision),
+  };
+}
+
+async function connect(options: ServerOptions, host: Host, output: Output): Promise<Server> {
+  const { url, token } = await serverAccess(options, host, output);
+  return connectServer(url, token);
+}

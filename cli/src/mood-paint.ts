@@ -1,0 +1,9 @@
+import type { Mood } from "./device/standing.ts";
+import type { Output } from "./output.ts";
+
+const COLOUR = { good: "green", busy: "cyan", bad: "red" } as const;
+
+/** Colours text by how worried a person should be. */
+export function paintMood({ text, mood }: { text: string; mood: Mood }, output: Output): string {
+  return mood === "plain" ? text : output.paint(COLOUR[mood], text);
+}

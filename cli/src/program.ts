@@ -1,0 +1,61 @@
+import { Command, Option, type CommandUnknownOpts } from "@commander-js/extra-typings";
+
+import manifest from "../package.json" with { type: "json" };
+import { deviceCommand } from "./commands/device.ts";
+import { inspectCommand } from "./commands/inspect.ts";
+import { keygenCommand } from "./commands/keygen.ts";
+import { publishCommand } from "./commands/publish.ts";
+import { releaseCommand } from "./commands/release.ts";
+import { verifyCommand } from "./commands/verify.ts";
+import type { Host } from "./host.ts";
+
+const EXIT_CODES = `
+Exit codes: 0 done, 1 failed, 2 wrong command line, 3 refused by the server.
+Environment: NIX_OTA_SERVER, NIX_OTA_TOKEN, NO_COLOR.`;
+
+/** All commands. What a command does is loaded when it runs, so that help is quick. */
+export function createProgram(host: Host): CommandUnknownOpts {
+  const program = new Command("nix-ota")
+    .description("over-the-air updates for fleets of NixOS devices")
+    .version(manifest.version)
+    .addCommand(keygenCommand(host))
+    .addCommand(publishCommand(host))
+    .addCommand(verifyCommand(host))
+    .addCommand(inspectCommand(host))
+    .addCommand(releaseCommand(host))
+    .addCommand(deviceCommand(host))
+    .addHelpText("after", EXIT_CODES);
+  adopt(program, host);
+  return program;
+}
+
+/** Commands that are added do not inherit: each is told where to write and not to end the process. */
+function adopt(command: CommandUnknownOpts, host: Host): void {
+  command
+    .exitOverride()
+    .addHelpOption(new Option("-h, --help", "show this").helpGroup("Common options:"))
+    .configureHelp({ optionDescription: describeOption })
+    .configureOutput({
+      writeOut: (text) => host.stdout.write(text),
+      writeErr: (text) => host.stderr.write(text),
+      outputError: (text, write) => write(`${text.trim().replaceAll("\n", " ")}${hint(command)}\n`),
+      getOutHasColors: () => host.stdout.isTerminal,
+      getErrHasColors: () => host.stderr.isTerminal,
+    });
+  for (const child of command.commands) adopt(child, host);
+}
+
+/** Says what is required, and of defaults only those that tell something. */
+function describeOption(option: Option): string {
+  if (option.mandatory) return `${option.description} (required)`;
+  const { defaultValue } = option;
+  const telling = typeof defaultValue === "string" && defaultValue !== "";
+  return telling ? `${option.description} (default: ${defaultValue})` : option.description;
+}
+
+function hint(command: CommandUnknownOpts): string {
+  const names: string[] = [];
+  for (let at: CommandUnknownOpts | null = command; at !== null; at = at.parent)
+    names.unshift(at.name());
+  return `; see ${names.join(" ")} --help`;
+}

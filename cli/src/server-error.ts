@@ -1,0 +1,104 @@
+import { Code, ConnectError } from "@connectrpc/connect";
+import { reasonOf, type ReasonName } from "@nix-ota/proto/reason";
+
+import { CliError } from "./cli-error.ts";
+import { safeText } from "./terminal-text.ts";
+
+/** What to do about each reason; empty where the server's sentence says it all. */
+const REMEDY: Readonly<Record<ReasonName, string>> = {
+  MANIFEST_REJECTED: "",
+  REVISION_TAKEN: "publish again to take the next revision",
+  REVISION_STALE: "publish again to take the next revision",
+  LISTING_MISSING: "publish again; the listing travels with the release",
+  LISTING_MALFORMED: "publish with a command line of the server's version",
+  KEYS_REQUIRED: "publish with --key, whose public half is pinned",
+  KEYS_DIFFER: "sign with the channel's keys; an admin changes them with UpdateChannel",
+  CHANNEL_UNKNOWN: "check --channel; the first publish makes a channel",
+  RELEASE_UNKNOWN: "nix-ota release list shows what there is",
+  DEVICE_UNKNOWN: "nix-ota device list shows which there are",
+  LISTING_UNKNOWN: "",
+  CREDENTIAL_INVALID: "give a valid token with --token-file or NIX_OTA_TOKEN",
+  SCOPE_MISSING: "use a token that has the scope",
+  KEY_CONFLICT: "",
+  PENDING_APPROVAL: "",
+  DEVICE_REVOKED: "",
+  SERVER_URL_MISMATCH: "",
+  CHALLENGE_EXPIRED: "",
+  ENROLMENT_CLOSED: "",
+  OVERLOADED: "try again in a moment",
+  SHUTTING_DOWN: "try again in a moment",
+  DATABASE_UNAVAILABLE: "try again when the server's database answers",
+  CURSOR_INVALID: "",
+  INTERNAL: "the server's log has the cause",
+  NOT_YOUR_DEVICE: "",
+};
+
+/** Codes by which a server refuses; with the others it failed, or something on the way to it. */
+const REFUSING = new Set<Code>([
+  Code.InvalidArgument,
+  Code.FailedPrecondition,
+  Code.AlreadyExists,
+  Code.NotFound,
+  Code.PermissionDenied,
+  Code.Unauthenticated,
+  Code.ResourceExhausted,
+  Code.OutOfRange,
+]);
+
+/**
+ * The answer, with what Connect throws told in this package's words.
+ *
+ * @throws {CliError} `refused` or `unreachable`.
+ */
+export async function answerOf<T>(call: Promise<T>, url: string): Promise<T> {
+  try {
+    return await call;
+  } catch (error) {
+    if (error instanceof ConnectError) throw translate(error, url);
+    throw error;
+  }
+}
+
+function translate(error: ConnectError, url: string): CliError {
+  const refusal = reasonOf(error);
+  // The sentence is the server's, or that of whatever answered in its place.
+  const said = safeText(error.rawMessage);
+  if (refusal !== undefined) {
+    const remedy = REMEDY[refusal.reason];
+    return new CliError(
+      REFUSING.has(error.code) ? "refused" : "unreachable",
+      remedy === "" ? said : `${said}; ${remedy}`,
+      { cause: error, refusal },
+    );
+  }
+  switch (error.code) {
+    case Code.Unimplemented:
+      return new CliError("refused", `${url} does not know this call; check --server`, {
+        cause: error,
+      });
+    case Code.Unauthenticated:
+      return new CliError(
+        "refused",
+        `${url} wants a token: ${said}; ${REMEDY.CREDENTIAL_INVALID}`,
+        {
+          cause: error,
+        },
+      );
+    case Code.DeadlineExceeded:
+      return new CliError("unreachable", `${url} did not answer in time; try again`, {
+        cause: error,
+      });
+    case Code.Unavailable:
+      return new CliError(
+        "unreachable",
+        `${url} cannot be reached: ${said}; check --server and the network`,
+        { cause: error },
+      );
+    default:
+      return new CliError(
+        REFUSING.has(error.code) ? "refused" : "unreachable",
+        `${url} answered: ${said || Code[error.code]}; check --server and its log`,
+        { cause: error },
+      );
+  }
+}
