@@ -131,7 +131,7 @@ test("a switch fails at once with 11 while another one holds the lock", async ()
   await holder.waitForLine((line) => (line === "held" ? true : undefined), 5_000);
   const script = `${factory}/bin/switch-to-configuration`;
   expect((await device.exec([script, "test"])).code).toBe(11);
-  await device.run(["pkill", "-KILL", "-x", "sleep"]);
+  holder.killGroup();
   await holder.exited;
   expect((await device.exec([script, "test"])).code).toBe(0);
 });
