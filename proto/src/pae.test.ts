@@ -1,4 +1,4 @@
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { expect, test } from "vitest";
 
 import { publicKeyOf, signEd25519 } from "./ed25519.ts";

@@ -1,5 +1,4 @@
 import { create } from "@bufbuild/protobuf";
-import type { MessageInitShape } from "@bufbuild/protobuf";
 
 import { ManifestSchema, type Manifest } from "../gen/nixota/v1/manifest_pb.ts";
 import { publicKeyOf } from "./ed25519.ts";
@@ -15,8 +14,11 @@ export const PUBLIC_KEY = publicKeyOf(SEED);
 /** When the sample was signed, seconds since 1970. */
 export const SIGNED_AT = 1_790_000_000n;
 
+/** Values of a manifest to replace. */
+export type ManifestValues = Partial<Omit<Manifest, "$typeName" | "$unknown">>;
+
 /** A manifest that the sample policy takes, with some values replaced. */
-export function sampleManifest(changes: MessageInitShape<typeof ManifestSchema> = {}): Manifest {
+export function sampleManifest(changes: ManifestValues = {}): Manifest {
   return create(ManifestSchema, {
     schema: 1,
     fleet: "kiosks",

@@ -1,5 +1,5 @@
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 
 import { ManifestSchema, SignedManifestSchema } from "../gen/nixota/v1/manifest_pb.ts";
@@ -31,8 +31,8 @@ function opened(envelopeBytes: Uint8Array) {
 /** Which of the test's keys signed, by their place. */
 function signers(envelopeBytes: Uint8Array): number[] {
   const { payload, signatures } = opened(envelopeBytes);
-  const verified = verifiedKeys(payload, signatures, keys).map(toHex);
-  return keys.flatMap((key, index) => (verified.includes(toHex(key)) ? [index] : []));
+  const verified = new Set(verifiedKeys(payload, signatures, keys).map(toHex));
+  return keys.flatMap((key, index) => (verified.has(toHex(key)) ? [index] : []));
 }
 
 /** An envelope with whatever signatures, which the library would not make. */
