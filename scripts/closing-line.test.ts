@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-import { afterEach, beforeEach, expect, it } from "vitest";
+import { afterEach, beforeEach, expect, it, vi } from "vitest";
 
 import type { Ending } from "./command.ts";
 import { run } from "./command.ts";
@@ -18,6 +18,8 @@ export default {
 };`;
 
 let directory: string;
+
+vi.setConfig({ testTimeout: LIMIT_MS });
 
 beforeEach(() => {
   directory = mkdtempSync(join(tmpdir(), "closing-line-"));

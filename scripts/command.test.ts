@@ -1,3 +1,5 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -41,6 +43,26 @@ it("kills a command at its limit, with what it started", async () => {
   });
   const pid = Number(readFileSync(file, "utf8"));
   await expect.poll(() => isRunning(pid)).toBe(false);
+});
+
+it("passes a signal on, waits for the command to clean up, and then obeys it", async () => {
+  const script = `
+    import { run } from "${join(import.meta.dirname, "command.ts")}";
+    const clean = 'trap "echo cleaned; exit 0" TERM; echo ready; while :; do sleep 0.05; done';
+    await run(["sh", "-c", clean], { limitMs: 30_000, passThrough: true });
+    console.log("not obeyed");`;
+  const child = spawn(process.execPath, ["--input-type=module-typescript", "-e", script]);
+  const printed: string[] = [];
+  child.stdout.on("data", (chunk: Buffer) => {
+    printed.push(chunk.toString());
+    if (chunk.toString() === "ready\n") child.kill("SIGTERM");
+  });
+  const [code, signal] = await once(child, "close");
+  expect({ code, signal, printed: printed.join("") }).toEqual({
+    code: null,
+    signal: "SIGTERM",
+    printed: "ready\ncleaned\n",
+  });
 });
 
 function isRunning(pid: number): boolean {

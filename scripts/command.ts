@@ -12,13 +12,14 @@ export type Options = {
 };
 
 const OUTPUT_BYTES = 1 << 20;
+const GRACE_MS = 10_000;
 
 /**
  * Runs a command in a process group of its own, without input, to its end.
  *
  * It never throws: a command that is not there, that fails, runs too long or dies of a signal is
- * an ending that is not `ok` and whose output says which of these it was. When this process is
- * told to stop it stops the group and then itself.
+ * an ending that is not `ok` and whose output says which of these it was. A SIGINT or SIGTERM to
+ * this process goes to the group, which has ten seconds to clean up, and then takes its effect.
  */
 export async function run(argv: readonly string[], options: Options): Promise<Ending> {
   const [program = "", ...args] = argv;
@@ -29,12 +30,13 @@ export async function run(argv: readonly string[], options: Options): Promise<En
     stdio:
       options.passThrough === true ? ["ignore", "inherit", "inherit"] : ["ignore", "pipe", "pipe"],
   });
-  const stop = (): void => killGroup(child.pid);
-  const stopBoth = (signal: NodeJS.Signals): void => {
-    stop();
-    process.kill(process.pid, signal);
+  let told: NodeJS.Signals | undefined;
+  const passOn = (signal: NodeJS.Signals): void => {
+    told = signal;
+    signalGroup(child.pid, signal);
+    setTimeout(signalGroup, GRACE_MS, child.pid, "SIGKILL").unref();
   };
-  process.once("SIGINT", stopBoth).once("SIGTERM", stopBoth);
+  process.on("SIGINT", passOn).on("SIGTERM", passOn);
   let output = Buffer.alloc(0);
   const keep = (chunk: Buffer): void => {
     output = Buffer.concat([output, chunk]).subarray(-OUTPUT_BYTES);
@@ -44,7 +46,7 @@ export async function run(argv: readonly string[], options: Options): Promise<En
   let tooLong = false;
   const limit = setTimeout(() => {
     tooLong = true;
-    stop();
+    signalGroup(child.pid, "SIGKILL");
   }, options.limitMs);
 
   const failure = await new Promise<string | undefined>((resolve) => {
@@ -56,8 +58,9 @@ export async function run(argv: readonly string[], options: Options): Promise<En
   });
 
   clearTimeout(limit);
-  process.off("SIGINT", stopBoth).off("SIGTERM", stopBoth);
-  stop();
+  process.off("SIGINT", passOn).off("SIGTERM", passOn);
+  signalGroup(child.pid, "SIGKILL");
+  if (told !== undefined) process.kill(process.pid, told);
   const said = output.toString();
   return {
     ok: failure === undefined,
@@ -66,11 +69,11 @@ export async function run(argv: readonly string[], options: Options): Promise<En
   };
 }
 
-function killGroup(pid: number | undefined): void {
+function signalGroup(pid: number | undefined, signal: NodeJS.Signals): void {
   if (pid === undefined) return;
   try {
-    process.kill(-pid, "SIGKILL");
+    process.kill(-pid, signal);
   } catch {
-    // Nobody of the group is left, which is what was wanted.
+    // Nobody of the group is left to be told.
   }
 }
