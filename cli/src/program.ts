@@ -1,6 +1,5 @@
 import { Command, Option, type CommandUnknownOpts } from "@commander-js/extra-typings";
 
-import manifest from "../package.json" with { type: "json" };
 import { deviceCommand } from "./commands/device.ts";
 import { inspectCommand } from "./commands/inspect.ts";
 import { keygenCommand } from "./commands/keygen.ts";
@@ -8,6 +7,7 @@ import { publishCommand } from "./commands/publish.ts";
 import { releaseCommand } from "./commands/release.ts";
 import { verifyCommand } from "./commands/verify.ts";
 import type { Host } from "./host.ts";
+import { VERSION } from "./version.ts";
 
 const EXIT_CODES = `
 Exit codes: 0 done, 1 failed, 2 wrong command line, 3 refused by the server.
@@ -17,7 +17,7 @@ Environment: NIX_OTA_SERVER, NIX_OTA_TOKEN, NO_COLOR.`;
 export function createProgram(host: Host): CommandUnknownOpts {
   const program = new Command("nix-ota")
     .description("over-the-air updates for fleets of NixOS devices")
-    .version(manifest.version)
+    .version(VERSION)
     .addCommand(keygenCommand(host))
     .addCommand(publishCommand(host))
     .addCommand(verifyCommand(host))
