@@ -45,14 +45,11 @@ export function isKeyName(text: string): boolean {
  * or when signatures under the key would prove nothing.
  */
 export function parsePublicKey(text: string): PublicKey | string {
-  const [first, second, ...more] = fields(text);
-  const [name, encoded] = second === undefined ? ["", first] : [first, second];
-  const publicKey = fromBase64(encoded ?? "");
-  if (
-    more.length > 0 ||
-    publicKey?.length !== KEY_BYTES ||
-    (name !== "" && !isKeyName(name ?? ""))
-  ) {
+  const parts = fields(text);
+  const publicKey = fromBase64(parts.at(-1) ?? "");
+  const name = parts.length === 2 ? parts[0] : undefined;
+  const named = name === undefined ? parts.length === 1 : isKeyName(name);
+  if (!named || publicKey?.length !== KEY_BYTES) {
     return "a public key is written `<name>:<base64 of 32 bytes>`, the name may be left out";
   }
   if (!isSoundPublicKey(publicKey)) {
