@@ -1,0 +1,73 @@
+import { writeFile } from "node:fs/promises";
+
+import type { AgentConfig } from "./agent-config.ts";
+import type { Device } from "./device.ts";
+import { entryFile } from "./processes.ts";
+import type { ProcessHandle, SpawnOptions } from "./process-handle.ts";
+import type { CommandResult } from "./run-command.ts";
+
+const CONFIG_FILE = "/etc/nix-ota/agent.json";
+
+/** A device with its agent. The agent is started by hand: what the device's systemd would do. */
+export class FleetDevice {
+  readonly device: Device;
+  #config: AgentConfig;
+  #agent: ProcessHandle | undefined;
+
+  private constructor(device: Device, config: AgentConfig) {
+    this.device = device;
+    this.#config = config;
+  }
+
+  static async create(device: Device, config: AgentConfig): Promise<FleetDevice> {
+    const made = new FleetDevice(device, config);
+    await device.run(["mkdir", "-p", "/etc/nix-ota"]);
+    await made.configure({});
+    return made;
+  }
+
+  get name(): string {
+    return this.device.name;
+  }
+
+  /** The agent that was started last. */
+  get agent(): ProcessHandle | undefined {
+    return this.#agent;
+  }
+
+  /** Changes keys of the agent's configuration; the agent reads them at its next start. */
+  async configure(changes: AgentConfig): Promise<void> {
+    this.#config = { ...this.#config, ...changes };
+    await writeFile(
+      this.device.hostPath(CONFIG_FILE),
+      `${JSON.stringify(this.#config, undefined, 2)}\n`,
+    );
+  }
+
+  /** `nix-ota-agent run`, beside the test. */
+  async startAgent(options: SpawnOptions = {}): Promise<ProcessHandle> {
+    this.#agent = await this.device.spawn(agentArgv("run"), options);
+    return this.#agent;
+  }
+
+  /** Ends the running agent in order, as `systemctl stop` does. */
+  async stopAgent(): Promise<void> {
+    await this.#agent?.stop();
+    this.#agent = undefined;
+  }
+
+  /** `nix-ota-agent once` to its end. */
+  async once(timeoutMs = 60_000): Promise<CommandResult> {
+    return await this.device.exec(agentArgv("once"), { timeoutMs });
+  }
+
+  /** The agent's own view, as `status --json` prints it. */
+  async status(): Promise<unknown> {
+    return JSON.parse(await this.device.run([...agentArgv("status"), "--json"])) as unknown;
+  }
+}
+
+/** How a device starts its agent: the host's node runs the checkout. */
+function agentArgv(command: "run" | "once" | "status"): string[] {
+  return [process.execPath, entryFile("agent"), command, "--config", CONFIG_FILE];
+}
