@@ -168,10 +168,16 @@ describe("signing key compromise", () => {
     expect(answer(toBinary(SignedManifestSchema, content), policy)).toBe("THRESHOLD");
   });
 
-  test("a key that is pinned twice counts once", () => {
+  test("a key that is pinned twice counts once, also when its signature is there twice", () => {
     const [one] = pinned as [Uint8Array];
     const twice = { publicKeys: [one, Uint8Array.from(one)], threshold: 2 };
-    expect(answer(signed({}, [seedOf(1)]), twice)).toBe("THRESHOLD");
+    const content = contentOf(signed({}, [seedOf(1)]));
+    content.signatures.push(...content.signatures);
+    const repeated = toBinary(SignedManifestSchema, content);
+    expect([answer(signed({}, [seedOf(1)]), twice), answer(repeated, twice)]).toEqual([
+      "THRESHOLD",
+      "THRESHOLD",
+    ]);
   });
 });
 
