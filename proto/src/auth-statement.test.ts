@@ -16,7 +16,7 @@ import {
 import { publicKeyOf, signEd25519 } from "./ed25519.ts";
 import { preAuthEncoding } from "./pae.ts";
 import { MANIFEST_TYPE } from "./signed-manifest.ts";
-import { joined, numberField } from "./wire.fixture.ts";
+import { joined, numberField } from "./wire.testkit.ts";
 
 const seed = new Uint8Array(32).fill(7);
 const publicKey = publicKeyOf(seed);

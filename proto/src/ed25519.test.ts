@@ -13,7 +13,7 @@ import {
   pointOfOrderEight,
   smallOrderPoints,
   toNumber,
-} from "./torsion.fixture.ts";
+} from "./torsion.testkit.ts";
 
 const seed = new Uint8Array(32).fill(7);
 const publicKey = publicKeyOf(seed);

@@ -18,10 +18,10 @@ import {
   samplePolicy,
   seedOf,
   type ManifestValues,
-} from "./sample-manifest.fixture.ts";
+} from "./sample-manifest.testkit.ts";
 import { MANIFEST_TYPE, decodeEnvelope, signManifest, signPayload } from "./signed-manifest.ts";
-import { L, littleEndian, smallOrderPoints, toNumber } from "./torsion.fixture.ts";
-import { bytesField, joined, numberField } from "./wire.fixture.ts";
+import { L, littleEndian, smallOrderPoints, toNumber } from "./torsion.testkit.ts";
+import { bytesField, joined, numberField } from "./wire.testkit.ts";
 
 // One test for each attack that the gate meets, under the attack's name. The
 // attacker holds everything but the pinned private key unless it says so.

@@ -18,7 +18,7 @@ import {
   samplePolicy,
   seedOf,
   type ManifestValues,
-} from "./sample-manifest.fixture.ts";
+} from "./sample-manifest.testkit.ts";
 import { decodeEnvelope, signManifest } from "./signed-manifest.ts";
 
 const keys = [1, 2, 3].map((byte) => publicKeyOf(seedOf(byte)));

@@ -15,9 +15,9 @@ import {
   samplePolicy,
   seedOf,
   type ManifestValues,
-} from "./sample-manifest.fixture.ts";
+} from "./sample-manifest.testkit.ts";
 import { MANIFEST_TYPE, decodeEnvelope, signManifest, signPayload } from "./signed-manifest.ts";
-import { joined, numberField } from "./wire.fixture.ts";
+import { joined, numberField } from "./wire.testkit.ts";
 
 function verdict(changes: ManifestValues, policy: Partial<Policy> = {}): Verdict {
   return openManifest(signManifest(sampleManifest(changes), [SEED]), samplePolicy(policy));

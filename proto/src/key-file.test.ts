@@ -11,7 +11,7 @@ import {
   printSecretKey,
   publicHalf,
 } from "./key-file.ts";
-import { pointOfOrderEight, smallOrderPoints } from "./torsion.fixture.ts";
+import { pointOfOrderEight, smallOrderPoints } from "./torsion.testkit.ts";
 
 const seed = new Uint8Array(32).fill(7);
 const publicKey = publicKeyOf(seed);

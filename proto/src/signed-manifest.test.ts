@@ -6,7 +6,7 @@ import { ManifestSchema, SignedManifestSchema } from "../gen/nixota/v1/manifest_
 import { publicKeyOf } from "./ed25519.ts";
 import { toHex } from "./hash.ts";
 import { keyId } from "./key-file.ts";
-import { SEED, sampleManifest, seedOf } from "./sample-manifest.fixture.ts";
+import { SEED, sampleManifest, seedOf } from "./sample-manifest.testkit.ts";
 import { verifiedKeys } from "./signatures.ts";
 import {
   MANIFEST_TYPE,
@@ -17,7 +17,7 @@ import {
   signPayload,
   uniteSignatures,
 } from "./signed-manifest.ts";
-import { bytesField, joined } from "./wire.fixture.ts";
+import { bytesField, joined } from "./wire.testkit.ts";
 
 const seeds = Array.from({ length: 17 }, (_, index) => seedOf(index + 1));
 const keys = seeds.map(publicKeyOf);

@@ -7,10 +7,10 @@ import {
   SignatureSchema,
   SignedManifestSchema,
 } from "../gen/nixota/v1/manifest_pb.ts";
-import { SEED, sampleManifest } from "./sample-manifest.fixture.ts";
+import { SEED, sampleManifest } from "./sample-manifest.testkit.ts";
 import { signManifest } from "./signed-manifest.ts";
 import { strictParse } from "./strict-parse.ts";
-import { bytesField, joined, numberField, rawField } from "./wire.fixture.ts";
+import { bytesField, joined, numberField, rawField } from "./wire.testkit.ts";
 
 const ADVISORY = { toleratedFrom: 64 } as const;
 const manifest = toBinary(ManifestSchema, sampleManifest());
