@@ -6,7 +6,7 @@ const TOP = "/nix/store/0c2hv4rwmf9mjxgnfhwgj5i5ifi6kqfx-nixos-system-till-25.05
 const BASE = "/nix/store/84dmrr2cdxw2bxm3mvzzjjyrm1m0sr3w-base-1.0";
 /** sha256 of nothing in the spellings of nix. */
 const EMPTY = {
-  hex: "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
+  listing: "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
   base32: "sha256:0mdqa9w1p6cmli6976v4wi0sw9r4p5prkj7lzfd1877wk11c9c73",
   sri: "sha256-47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=",
 };
@@ -59,8 +59,8 @@ const MAP = JSON.stringify({
 });
 
 const CLOSURE = [
-  { path: BASE, narHash: EMPTY.hex, narSize: 112, references: [] },
-  { path: TOP, narHash: EMPTY.hex, narSize: 5392, references: [BASE] },
+  { path: BASE, narHash: EMPTY.listing, narSize: 112, references: [] },
+  { path: TOP, narHash: EMPTY.listing, narSize: 5392, references: [BASE] },
 ];
 
 it("reads the list that nix up to 2.18 prints", () => {
@@ -85,10 +85,7 @@ it.each([
   ["neither shape", '"text"'],
   ["an entry without path", '[{"narSize":1}]'],
   ["a path elsewhere", JSON.stringify({ "/etc/passwd": { narHash: EMPTY.sri, narSize: 1 } })],
-  [
-    "another hash",
-    JSON.stringify({ [TOP]: { narHash: "md5:0123", narSize: 1, references: [] } }),
-  ],
+  ["another hash", JSON.stringify({ [TOP]: { narHash: "md5:0123", narSize: 1, references: [] } })],
   [
     "a negative size",
     JSON.stringify({ [TOP]: { narHash: EMPTY.sri, narSize: -1, references: [] } }),

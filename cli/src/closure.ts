@@ -6,7 +6,7 @@ import { CliError } from "./cli-error.ts";
 /** One path of a closure as a store describes it. */
 export interface ClosurePath {
   path: string;
-  /** sha256 of the NAR, 64 hex digits. */
+  /** sha256 of the NAR as listings spell it: `sha256:` and 64 hex digits. */
   narHash: string;
   /** Bytes. */
   narSize: number;
@@ -46,7 +46,7 @@ function readEntry(path: unknown, entry: unknown): ClosurePath {
     failShape(`no NAR size for ${path}`);
   if (!Array.isArray(references) || !references.every((name) => typeof name === "string"))
     failShape(`no references for ${path}`);
-  return { path, narHash: hash, narSize, references };
+  return { path, narHash: `sha256:${hash}`, narSize, references };
 }
 
 function parseJson(json: string): unknown {

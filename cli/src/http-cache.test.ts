@@ -31,11 +31,13 @@ it("leaves out what the cache lacks, whether it says 404 or 403", async () => {
 });
 
 it("asks again after a server error, and gives up naming address and status", async () => {
-  const fails = (times: number): Misbehave => (_, nth, response) => {
-    if (nth > times) return false;
-    response.writeHead(503).end();
-    return true;
-  };
+  const fails =
+    (times: number): Misbehave =>
+    (_, nth, response) => {
+      if (nth > times) return false;
+      response.writeHead(503).end();
+      return true;
+    };
   await using flaky = await serveNarinfos(CLOSURE.slice(0, 1), { misbehave: fails(2) });
   expect((await httpCache(flaky.url, LIMITS).lookup(PATHS.slice(0, 1), signal)).size).toBe(1);
   await using broken = await serveNarinfos([], { misbehave: fails(99) });

@@ -32,7 +32,12 @@ it.each([
   ["another kind of hash", /NarHash: sha256/u, "NarHash: md5", "has no sha256 NarHash"],
   ["no size", /NarSize: .*\n/u, "", "has no NarSize"],
   ["a size that is none", /NarSize: .*/u, "NarSize: -3", "has no NarSize"],
-  ["a reference elsewhere", /References: /u, "References: ../../etc ", "refers to something that is no store path"],
+  [
+    "a reference elsewhere",
+    /References: /u,
+    "References: ../../etc ",
+    "refers to something that is no store path",
+  ],
 ])("refuses %s", (_, found, replacement, problem) => {
   const text = narinfoText(PATH).replace(found, replacement);
   expect(parseNarinfo(text, PATH.path)).toEqual({ ok: false, problem });

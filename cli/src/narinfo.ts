@@ -32,7 +32,7 @@ export function parseNarinfo(text: string, path: string): ReadNarinfo {
     return { ok: false, problem: "refers to something that is no store path" };
   const info: Narinfo = {
     path,
-    narHash,
+    narHash: `sha256:${narHash}`,
     narSize,
     references,
     fileSize: sizeOf(fields.get("FileSize")) ?? narSize,

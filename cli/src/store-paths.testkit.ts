@@ -11,9 +11,9 @@ export function storePathOf(name: string): string {
   return `/nix/store/${hash}-${name}`;
 }
 
-/** The NAR hash of made-up contents, 64 hex digits. */
+/** The NAR hash of made-up contents. */
 export function narHashOf(contents: string): string {
-  return createHash("sha256").update(contents).digest("hex");
+  return `sha256:${createHash("sha256").update(contents).digest("hex")}`;
 }
 
 /** A path of a closure; `contents` differ from build to build. */
@@ -37,11 +37,11 @@ export function narinfoText(
   const references = path.references.map((name) => name.slice("/nix/store/".length)).join(" ");
   return [
     `StorePath: ${path.path}`,
-    `URL: nar/${path.narHash}.nar.zst`,
+    `URL: nar/${path.narHash.slice(7)}.nar.zst`,
     "Compression: zstd",
-    `FileHash: sha256:${path.narHash}`,
+    `FileHash: ${path.narHash}`,
     `FileSize: ${given.fileSize ?? path.narSize / 2}`,
-    `NarHash: sha256:${path.narHash}`,
+    `NarHash: ${path.narHash}`,
     `NarSize: ${path.narSize}`,
     `References: ${references}`,
     ...(given.signed === false ? [] : ["Sig: cache-1:c2lnbmF0dXJl"]),

@@ -32,14 +32,20 @@ export function renderTable(
   return [emphasise(line(columns.map((column) => column.title))), ...rows.map(line)].join("\n");
 }
 
-/** `name  value` lines with the values aligned. Pairs with an empty value are left out. */
+/** `name  value` lines with the values aligned, also those of several lines. Empty ones are left out. */
 export function renderFields(
   fields: ReadonlyArray<readonly [name: string, value: string]>,
   emphasise: (name: string) => string = (name) => name,
 ): string {
   const shown = fields.filter(([, value]) => value !== "");
   const nameWidth = Math.max(0, ...shown.map(([name]) => name.length));
-  return shown.map(([name, value]) => `${emphasise(name.padEnd(nameWidth))}  ${value}`).join("\n");
+  const margin = " ".repeat(nameWidth + 2);
+  return shown
+    .map(([name, value]) => {
+      const aligned = value.replaceAll("\n", `\n${margin}`);
+      return `${emphasise(name.padEnd(nameWidth))}  ${aligned}`;
+    })
+    .join("\n");
 }
 
 function pad(cell: string, toWidth: number, align: "left" | "right", last: boolean): string {

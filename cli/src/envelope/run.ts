@@ -36,6 +36,8 @@ export async function runVerify(
 ): Promise<void> {
   const output = createOutput(host, options);
   const source = sourceOf(file, options);
+  if (options.publicKey.length === 0)
+    throw new CliError("usage", "no key to verify under; give --public-key, as devices pin it");
   const publicKeys = await Promise.all(options.publicKey.map(readPublicKey));
   const threshold = parseCount("--threshold", options.threshold, 1, publicKeys.length);
   const envelope = await readEnvelope(source, () => connect(options, host, output));

@@ -95,7 +95,7 @@ function packageText({ before, packages }: Changes): string {
     packages.filter(wanted).length;
   const added = count((one) => one.before.length === 0);
   const removed = count((one) => one.after.length === 0);
-  const lines = packages.slice(0, SHOWN_PACKAGES).map((one) => `  ${changeText(one)}`);
+  const lines = packages.slice(0, SHOWN_PACKAGES).map(changeText);
   const more = packages.length - lines.length;
   return [
     `${packages.length - added - removed} changed, ${added} added, ${removed} removed`,

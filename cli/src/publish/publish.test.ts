@@ -1,0 +1,397 @@
+import { fromBinary } from "@bufbuild/protobuf";
+import { publicHalf } from "@nix-ota/proto/key-file";
+import { listingDigest, makeListing } from "@nix-ota/proto/listing";
+import { ManifestSchema, type Manifest } from "@nix-ota/proto/nixota/v1/manifest_pb";
+import { decodeEnvelope } from "@nix-ota/proto/signed-manifest";
+import { expect, it } from "vitest";
+
+import type { Ask } from "../ask.ts";
+import type { ClosurePath } from "../closure.ts";
+import { createOutput } from "../output.ts";
+import { NOW_MS, recordingHost, type RecordingHost } from "../recording-host.testkit.ts";
+import {
+  lostConnection,
+  serverDouble,
+  signedRelease,
+  type ServerDouble,
+} from "../server-double.testkit.ts";
+import { closurePath } from "../store-paths.testkit.ts";
+import type { Content } from "./content.ts";
+import { publish, type Publication } from "./publish.ts";
+import type { Wishes } from "./wishes.ts";
+
+const KEY = { name: "sign", seed: new Uint8Array(32).fill(7) };
+const STRANGER = new Uint8Array(32).fill(8);
+const OURS = { publicKeys: [publicHalf(KEY).publicKey] };
+
+const CLOSURE_1 = [
+  closurePath("nixos-system-till-1"),
+  closurePath("openssh-9.6p1"),
+  closurePath("curl-8.1"),
+];
+const CLOSURE_2 = [
+  closurePath("nixos-system-till-2"),
+  closurePath("openssh-9.7p1"),
+  closurePath("curl-8.1"),
+  closurePath("jq-1.7"),
+];
+
+function publicationOf(closure: readonly ClosurePath[], wishes: Partial<Wishes> = {}): Publication {
+  const listing = makeListing(closure);
+  const bytes = BigInt(closure.length * 1000);
+  const content: Content = {
+    fleet: "",
+    channel: "prod",
+    target: "",
+    system: "x86_64-linux",
+    storePath: closure[0]?.path ?? "",
+    substituters: ["https://cache.test"],
+    closureBytes: bytes,
+    closureDigest: listingDigest(listing),
+    notAfterS: 0n,
+    message: "",
+    sourceRevision: "",
+  };
+  return {
+    wishes: {
+      ...content,
+      threshold: 1,
+      revision: undefined,
+      dryRun: false,
+      yes: false,
+      ...wishes,
+    },
+    content,
+    closure: {
+      entries: closure,
+      bytes,
+      fileSizes: new Map(closure.map(({ path }) => [path, 400])),
+      listing,
+      digest: content.closureDigest,
+    },
+    keys: [KEY],
+    otherKeys: [],
+  };
+}
+
+/** Answers every question alike and keeps the questions. */
+function answering(answer: boolean | undefined): Ask & { questions: string[] } {
+  const questions: string[] = [];
+  const reply = async (question: string): Promise<boolean> => {
+    questions.push(question);
+    return answer ?? false;
+  };
+  return {
+    possible: answer !== undefined,
+    confirm: reply,
+    typed: reply,
+    secret: async () => "",
+    questions,
+  };
+}
+
+async function run(
+  double: ServerDouble,
+  publication: Publication,
+  given: { ask?: Ask; json?: boolean; host?: RecordingHost } = {},
+): Promise<RecordingHost> {
+  const host = given.host ?? recordingHost();
+  await publish(publication, {
+    server: double.server,
+    host,
+    output: createOutput(host, { json: given.json ?? false, quiet: false }),
+    ask: given.ask ?? answering(undefined),
+    needsReboot: async () => true,
+  });
+  return host;
+}
+
+/** The manifests that arrived, in order. */
+function arrived(double: ServerDouble): Manifest[] {
+  return double.requests.map(({ envelopes }) => {
+    const decoded = decodeEnvelope(envelopes[0] ?? new Uint8Array());
+    if (!decoded.ok) throw new Error(decoded.message);
+    return fromBinary(ManifestSchema, decoded.envelope.payload);
+  });
+}
+
+function ourRelease(revision: bigint, closure = CLOSURE_1) {
+  return signedRelease(
+    { ...publicationOf(closure).content, substituters: ["https://cache.test"], revision },
+    [KEY.seed],
+  );
+}
+
+it("publishes the first release as r1 and brings the keys to pin", async () => {
+  const double = serverDouble();
+  const host = await run(double, publicationOf(CLOSURE_1));
+  expect(host.out()).toBe("published r1 on prod; the channel is made and your keys are pinned\n");
+  expect(double.requests[0]).toMatchObject({
+    publicKeys: [{ name: "sign", key: OURS.publicKeys[0] }],
+    threshold: 1,
+    listings: [makeListing(CLOSURE_1)],
+  });
+  expect(arrived(double)[0]).toMatchObject({
+    revision: 1n,
+    schema: 1,
+    issuedAtS: BigInt(NOW_MS / 1000),
+    closureDigest: listingDigest(makeListing(CLOSURE_1)),
+  });
+});
+
+it("publishes the next release after the proven head, shows what changes, brings no keys", async () => {
+  const double = serverDouble();
+  await run(double, publicationOf(CLOSURE_1));
+  const host = await run(double, publicationOf(CLOSURE_2));
+  expect(arrived(double)[1]?.revision).toBe(2n);
+  expect(double.requests[1]?.publicKeys).toEqual([]);
+  expect(host.err()).toBe(
+    [
+      "prod r1 → r2 nixos-system-till-2",
+      `  path       ${CLOSURE_2[0]?.path}`,
+      "  packages   2 changed, 1 added, 0 removed",
+      "             + jq 1.7",
+      "               nixos-system-till 1 → 2",
+      "               openssh 9.6p1 → 9.7p1",
+      "  closure    3.9 KiB in 4 paths (+1000 B)",
+      "  download   1.2 KiB in 3 paths for a device on r1",
+      "  reboot     needed: kernel, initrd or kernel parameters differ",
+      "  contents   pinned by their hashes",
+      "  caches     https://cache.test",
+      "  signed by  sign (key id fe812c12f3ab4ce6ac5db69ac352f906)",
+      "",
+    ].join("\n"),
+  );
+});
+
+it("prints one JSON document with the same facts", async () => {
+  const double = serverDouble();
+  await run(double, publicationOf(CLOSURE_1));
+  const host = await run(double, publicationOf(CLOSURE_2), { json: true });
+  expect(JSON.parse(host.out())).toMatchObject({
+    outcome: "published",
+    channel: "prod",
+    revision: 2,
+    pathCount: 4,
+    changes: {
+      beforeRevision: 1,
+      packages: [
+        { name: "jq", before: [], after: ["1.7"] },
+        { name: "nixos-system-till", before: ["1"], after: ["2"] },
+        { name: "openssh", before: ["9.6p1"], after: ["9.7p1"] },
+      ],
+      addedPaths: 3,
+      removedPaths: 2,
+      downloadBytes: 1200,
+      rebootRequired: true,
+    },
+  });
+});
+
+it("does nothing and is content when the head has the same content already", async () => {
+  const double = serverDouble();
+  await run(double, publicationOf(CLOSURE_1));
+  const host = await run(double, publicationOf(CLOSURE_1));
+  expect(host.out()).toBe("already published as r1 on prod\n");
+  expect(double.requests).toHaveLength(1);
+});
+
+it("a dry run signs and sends nothing", async () => {
+  const double = serverDouble();
+  const host = await run(double, publicationOf(CLOSURE_1, { dryRun: true }));
+  expect(host.out()).toMatch(/nothing was signed or published \(--dry-run\)\n$/u);
+  expect(double.requests).toEqual([]);
+});
+
+it("asks on a terminal, and a no sends nothing", async () => {
+  const double = serverDouble();
+  const no = answering(false);
+  await expect(run(double, publicationOf(CLOSURE_1), { ask: no })).rejects.toThrow(
+    "nothing was published",
+  );
+  expect(no.questions).toEqual(["Sign and publish r1 on prod?"]);
+  expect(double.requests).toEqual([]);
+  await run(double, publicationOf(CLOSURE_1), { ask: answering(true) });
+  expect(double.requests).toHaveLength(1);
+});
+
+it("--yes answers in advance", async () => {
+  const double = serverDouble();
+  const no = answering(false);
+  await run(double, publicationOf(CLOSURE_1, { yes: true }), { ask: no });
+  expect(no.questions).toEqual([]);
+  expect(double.requests).toHaveLength(1);
+});
+
+it("signing is no oracle: a head that the own keys do not prove is not signed after", async () => {
+  const double = serverDouble();
+  const content = publicationOf(CLOSURE_1).content;
+  const forged = signedRelease(
+    { ...content, substituters: [...content.substituters], revision: 4_000_000n },
+    [STRANGER],
+  );
+  double.releases.set(4_000_000n, forged);
+  await expect(run(double, publicationOf(CLOSURE_2))).rejects.toThrow(
+    expect.objectContaining({
+      kind: "unproven",
+      message: expect.stringMatching(
+        /^the server names r4000000 \S+ as head of prod, which your keys do not prove: /u,
+      ),
+    }),
+  );
+  expect(double.requests).toEqual([]);
+});
+
+it("fast-forward: an old envelope under a higher number proves nothing", async () => {
+  const double = serverDouble();
+  const content = publicationOf(CLOSURE_1).content;
+  const lie = signedRelease(
+    { ...content, substituters: [...content.substituters], revision: 3n },
+    [KEY.seed],
+    { revision: 9_007_199_254_740_990n },
+  );
+  double.releases.set(lie.revision, lie);
+  await expect(run(double, publicationOf(CLOSURE_2))).rejects.toThrow(
+    /do not prove: its envelope is signed for r3; /u,
+  );
+  expect(double.requests).toEqual([]);
+});
+
+it("replay from another channel: its head proves nothing here", async () => {
+  const double = serverDouble();
+  const content = publicationOf(CLOSURE_1).content;
+  const other = signedRelease(
+    { ...content, substituters: [...content.substituters], channel: "lab", revision: 9n },
+    [KEY.seed],
+  );
+  double.releases.set(9n, other);
+  await expect(run(double, publicationOf(CLOSURE_2))).rejects.toThrow(/channel "lab"/u);
+});
+
+it("on a terminal an unproven head needs the number typed, and --yes does not stand for it", async () => {
+  const double = serverDouble();
+  double.releases.set(
+    5n,
+    signedRelease({ ...publicationOf(CLOSURE_1).content, substituters: [], revision: 5n }, [
+      STRANGER,
+    ]),
+  );
+  const no = answering(false);
+  await expect(run(double, publicationOf(CLOSURE_2, { yes: true }), { ask: no })).rejects.toThrow(
+    "the head was not confirmed",
+  );
+  expect(no.questions).toEqual(["Sign r6 after it all the same?"]);
+  await run(double, publicationOf(CLOSURE_2), { ask: answering(true) });
+  expect(arrived(double)[0]?.revision).toBe(6n);
+});
+
+it("proves the head by another signer's key that is given", async () => {
+  const double = serverDouble();
+  const other = { name: "ci", seed: STRANGER };
+  double.releases.set(
+    5n,
+    signedRelease({ ...publicationOf(CLOSURE_1).content, substituters: [], revision: 5n }, [
+      STRANGER,
+    ]),
+  );
+  await run(double, { ...publicationOf(CLOSURE_2), otherKeys: [publicHalf(other)] });
+  expect(arrived(double)[0]?.revision).toBe(6n);
+});
+
+it("takes the number that is asked for, but not one below the head", async () => {
+  const double = serverDouble();
+  double.releases.set(5n, ourRelease(5n));
+  await run(double, publicationOf(CLOSURE_2, { revision: 17n }));
+  expect(arrived(double)[0]?.revision).toBe(17n);
+  await expect(run(double, publicationOf(CLOSURE_1, { revision: 9n }))).rejects.toThrow(
+    "--revision 9 is not above the head r17; leave it out to take r18",
+  );
+});
+
+it("a jump over a thousand is asked about, and refused where nobody answers", async () => {
+  const double = serverDouble();
+  double.releases.set(5n, ourRelease(5n));
+  const jump = publicationOf(CLOSURE_2, { revision: 1006n });
+  await expect(run(double, jump)).rejects.toThrow(
+    "r1006 is 1001 above the head, and devices never go back. confirm with --yes",
+  );
+  await expect(run(double, jump, { ask: answering(false) })).rejects.toThrow("was not confirmed");
+  expect(double.requests).toEqual([]);
+  await run(double, publicationOf(CLOSURE_2, { revision: 1006n, yes: true }));
+  expect(arrived(double)[0]?.revision).toBe(1006n);
+});
+
+it("when another release takes the number, reads the head again and signs the next", async () => {
+  const double = serverDouble();
+  double.releases.set(1n, ourRelease(1n));
+  let overtakers = 2;
+  double.beforePublish = () => {
+    if (overtakers === 0) return;
+    overtakers -= 1;
+    const revision = BigInt(double.releases.size + 1);
+    double.releases.set(revision, ourRelease(revision, [closurePath(`other-${revision}`)]));
+  };
+  const host = await run(double, publicationOf(CLOSURE_2));
+  expect(arrived(double).map(({ revision }) => revision)).toEqual([2n, 3n, 4n]);
+  expect(host.err()).toMatch(/another release took r2; reading the head again/u);
+  expect(host.out()).toBe("published r4 on prod\n");
+});
+
+it("gives up after five overtakings", async () => {
+  const double = serverDouble();
+  double.releases.set(1n, ourRelease(1n));
+  double.beforePublish = () => {
+    const revision = BigInt(double.releases.size + 1);
+    double.releases.set(revision, ourRelease(revision, [closurePath(`other-${revision}`)]));
+  };
+  await expect(run(double, publicationOf(CLOSURE_2))).rejects.toThrow(
+    expect.objectContaining({ kind: "refused", message: expect.stringContaining("r6 is taken") }),
+  );
+  expect(double.requests).toHaveLength(5);
+});
+
+it("does not take another number than the one that was asked for", async () => {
+  const double = serverDouble();
+  double.releases.set(1n, ourRelease(1n));
+  double.beforePublish = () => double.releases.set(7n, ourRelease(7n, [closurePath("other")]));
+  await expect(run(double, publicationOf(CLOSURE_2, { revision: 7n }))).rejects.toThrow(
+    "r7 is taken",
+  );
+  expect(double.requests).toHaveLength(1);
+});
+
+it("a lost connection: the same bytes go again, and the release is there once", async () => {
+  const double = serverDouble();
+  let losses = 2;
+  double.afterPublish = () => {
+    if (losses === 0) return;
+    losses -= 1;
+    throw lostConnection();
+  };
+  const host = await run(double, publicationOf(CLOSURE_1));
+  expect(host.out()).toMatch(/^already published as r1 on prod/u);
+  expect(host.waits).toEqual([500, 1000]);
+  expect(double.requests).toHaveLength(3);
+  expect(new Set(double.requests.map(({ envelopes }) => `${envelopes[0]}`)).size).toBe(1);
+  expect(double.releases.size).toBe(1);
+});
+
+it("gives up on a server that stays away", async () => {
+  const double = serverDouble();
+  double.beforePublish = () => {
+    throw lostConnection();
+  };
+  const host = recordingHost();
+  await expect(run(double, publicationOf(CLOSURE_1), { host })).rejects.toThrow(
+    expect.objectContaining({ kind: "unreachable" }),
+  );
+  expect(host.waits).toEqual([500, 1000, 2000, 4000, 8000]);
+});
+
+it("refuses to sign what devices would refuse", async () => {
+  const double = serverDouble();
+  const publication = publicationOf(CLOSURE_1);
+  publication.content.storePath = "/nix/store/--no-check-sigs";
+  await expect(run(double, publication)).rejects.toThrow(/^devices would refuse the manifest: /u);
+  expect(double.requests).toEqual([]);
+});
