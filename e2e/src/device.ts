@@ -82,6 +82,11 @@ export class Device implements AsyncDisposable {
     return join(this.dir, "state");
   }
 
+  /** Process 1 of the device as the host sees it, for `nsenter`; undefined while it is off. */
+  get initPid(): number | undefined {
+    return this.#namespace?.initPid;
+  }
+
   get poweredOn(): boolean {
     return this.#namespace !== undefined;
   }

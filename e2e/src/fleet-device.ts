@@ -2,8 +2,8 @@ import { writeFile } from "node:fs/promises";
 
 import type { AgentConfig } from "./agent-config.ts";
 import type { Device } from "./device.ts";
-import { entryFile } from "./processes.ts";
 import type { ProcessHandle, SpawnOptions } from "./process-handle.ts";
+import { entryFile } from "./processes.ts";
 import type { CommandResult } from "./run-command.ts";
 
 const CONFIG_FILE = "/etc/nix-ota/agent.json";
@@ -35,9 +35,16 @@ export class FleetDevice {
     return this.#agent;
   }
 
-  /** Changes keys of the agent's configuration; the agent reads them at its next start. */
+  /**
+   * Changes keys of the agent's configuration, and groups of its settings; the agent reads them at
+   * its next start.
+   */
   async configure(changes: AgentConfig): Promise<void> {
-    this.#config = { ...this.#config, ...changes };
+    const settings = {
+      ...(this.#config["settings"] as AgentConfig | undefined),
+      ...(changes["settings"] as AgentConfig | undefined),
+    };
+    this.#config = { ...this.#config, ...changes, settings };
     await writeFile(
       this.device.hostPath(CONFIG_FILE),
       `${JSON.stringify(this.#config, undefined, 2)}\n`,

@@ -189,10 +189,20 @@ export class Fleet implements AsyncDisposable {
     return result;
   }
 
-  /** A device that runs `factory` and whose agent is configured, not started. */
-  async device(name: string, factory: string, config: AgentConfig = {}): Promise<FleetDevice> {
-    const device = await this.workshop.device(name, factory, {
+  /**
+   * A device that runs `factory` and whose agent is configured, not started.
+   *
+   * @param factoryDir the cache folder its first system comes from. Default: the own cache.
+   */
+  async device(
+    name: string,
+    factory: string,
+    config: AgentConfig = {},
+    factoryDir = this.own.cache.dir,
+  ): Promise<FleetDevice> {
+    const device = await this.workshop.device(name, undefined, {
       trustedPublicKeys: [this.own.key.publicKey, this.upstream.key.publicKey],
+      factory: { storePath: factory, from: `file://${factoryDir}` },
     });
     const surroundings = {
       server: this.#server.url,
