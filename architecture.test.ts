@@ -1,4 +1,5 @@
 import { globSync, readFileSync } from "node:fs";
+import { dirname, matchesGlob } from "node:path";
 
 import { describe, expect, it } from "vitest";
 
@@ -18,6 +19,17 @@ it("finds the sources", () => {
 
 it("every file imports only what its place may", () => {
   expect(sources.flatMap((path) => judge(path, readFileSync(path, "utf8")))).toEqual([]);
+});
+
+it("each table of the database is written by one feature", () => {
+  const features = sources.filter((path) => matchesGlob(path, "services/src/*/*queries.ts"));
+  const writers = Map.groupBy(features.flatMap(tableWrites), ({ table }) => table);
+  const shared = [...writers].map(([table, writes]) => [
+    table,
+    [...new Set(writes.map((w) => w.by))],
+  ]);
+  expect(shared).not.toEqual([]);
+  expect(shared.filter(([, by]) => by!.length > 1)).toEqual([]);
 });
 
 it("every row has a file", () => {
@@ -54,6 +66,17 @@ describe("a breach is seen", () => {
     expect(judge("proto/src/gate.ts", text)).toEqual([]);
   });
 });
+
+/** Both as Kysely writes them and as SQL does. */
+const TABLE_WRITE =
+  /(?:(?:insertInto|updateTable|deleteFrom|mergeInto)\(\s*"|(?:insert into|update|delete from)\s+"?)(\w+)/g;
+
+function tableWrites(path: string): { table: string; by: string }[] {
+  return [...readFileSync(path, "utf8").matchAll(TABLE_WRITE)].map(([, table]) => ({
+    table: table!,
+    by: dirname(path),
+  }));
+}
 
 function judge(path: string, text: string): string[] {
   return complaints(allowedImports, path, sourceFacts(path, text));
