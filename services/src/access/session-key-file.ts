@@ -1,0 +1,68 @@
+import { randomBytes } from "node:crypto";
+import {
+  closeSync,
+  fsyncSync,
+  linkSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeSync,
+} from "node:fs";
+import { dirname } from "node:path";
+
+import { fromBase64, toBase64 } from "@nix-ota/proto/hash";
+
+import { fsyncPath } from "../db/durable-files.ts";
+
+const KEY_BYTES = 32;
+const MOST_KEYS = 2;
+
+/** The first key signs; all are accepted, so that keys can be rotated. */
+export type SessionKeys = readonly [Uint8Array, ...Uint8Array[]];
+
+/**
+ * Reads the keys of device sessions: one or two lines, each the base64 of 32
+ * bytes. A file that is not there is made, readable by its owner alone.
+ * Returns the sentence that says what is wrong, without any key.
+ */
+export function readSessionKeys(file: string): SessionKeys | string {
+  try {
+    makeUnlessThere(file);
+    if ((statSync(file).mode & 0o007) !== 0) {
+      return `the session key file ${file} is open to every user; close it with: chmod 600 ${file}`;
+    }
+    const lines = readFileSync(file, "utf8").trim().split("\n");
+    const keys = lines.map((line) => fromBase64(line.trim()));
+    const [first, ...more] = keys.filter((key) => key?.length === KEY_BYTES) as Uint8Array[];
+    if (first === undefined || keys.length !== more.length + 1 || keys.length > MOST_KEYS) {
+      return `the session key file ${file} must hold one or two lines, each the base64 of ${KEY_BYTES} bytes; make one with: openssl rand -base64 ${KEY_BYTES}`;
+    }
+    return [first, ...more];
+  } catch (cause) {
+    return `the session key file ${file} cannot be read or made: ${(cause as Error).message}`;
+  }
+}
+
+function makeUnlessThere(file: string): void {
+  if (statSync(file, { throwIfNoEntry: false }) !== undefined) return;
+  mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
+  const draft = `${file}.${randomBytes(8).toString("hex")}`;
+  const descriptor = openSync(draft, "wx", 0o600);
+  try {
+    writeSync(descriptor, `${toBase64(randomBytes(KEY_BYTES))}\n`);
+    fsyncSync(descriptor);
+  } finally {
+    closeSync(descriptor);
+  }
+  try {
+    // Whole or not at all, and the first of several servers that start together wins.
+    linkSync(draft, file);
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code !== "EEXIST") throw cause;
+  } finally {
+    rmSync(draft);
+  }
+  fsyncPath(dirname(file));
+}

@@ -1,0 +1,17 @@
+import { createContextKey, type HandlerContext } from "@connectrpc/connect";
+
+/** What is known of a call before anything of it is believed. */
+export interface Call {
+  /** Ties the answer (header `x-request-id`) to the log. */
+  readonly requestId: string;
+  /** Network address of the caller, or of the proxy in front. */
+  readonly address: string;
+}
+
+/** Where a call's own data stands in the context. */
+export const CALL = createContextKey<Call>({ requestId: "", address: "" });
+
+/** Network address that the call came from. */
+export function addressOf(context: HandlerContext): string {
+  return context.values.get(CALL).address;
+}

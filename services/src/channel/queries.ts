@@ -1,0 +1,136 @@
+import { sql } from "kysely";
+
+import type { Db } from "../db/database.ts";
+import type { DeviceFacts, HeadFacts } from "./offer.ts";
+
+/** The head for one target, with the envelope to serve. */
+export interface CurrentManifest extends HeadFacts {
+  /** Empty without a manifest. */
+  readonly envelope: Uint8Array;
+}
+
+/**
+ * What is newest on a channel for a target. Reads the database on every call,
+ * so the answer is as new as any commit that was acknowledged.
+ */
+export async function findCurrent(
+  db: Db,
+  channel: string,
+  target: string,
+): Promise<CurrentManifest | undefined> {
+  const rows = await sql<{
+    head_revision: bigint;
+    paused: boolean;
+    revision: bigint | null;
+    payload_sha256: Uint8Array;
+    system: string;
+    envelope: Uint8Array;
+  }>`
+    select c.head_revision, c.paused, m.revision, m.payload_sha256, m.system, m.envelope
+      from channel c left join lateral (
+        select revision, payload_sha256, system, envelope from manifest
+         where channel = c.name and target = ${target} and revision <= c.head_revision
+         order by revision desc limit 1) m on true
+     where c.name = ${channel}`.execute(db);
+  const [row] = rows.rows;
+  if (row === undefined) return undefined;
+  const { head_revision: headRevision, paused, revision } = row;
+  if (revision === null) {
+    return { headRevision, paused, manifest: undefined, envelope: new Uint8Array() };
+  }
+  const manifest = { revision, payloadSha256: row.payload_sha256, system: row.system };
+  return { headRevision, paused, manifest, envelope: row.envelope };
+}
+
+/** What offers are decided by; undefined: no such device. */
+export async function findDeviceFacts(
+  db: Db,
+  deviceId: string,
+): Promise<(DeviceFacts & { readonly keyEpoch: number }) | undefined> {
+  const row = await db
+    .selectFrom("device")
+    .leftJoin("device_status", "device_status.device_id", "device.id")
+    .where("device.id", "=", deviceId)
+    .select([
+      "channel",
+      "target",
+      "standing",
+      "device.key_epoch",
+      "retry_revision",
+      "floor_revision",
+      "committed_revision",
+      "quarantined_revisions",
+      "system",
+    ])
+    .executeTakeFirst();
+  if (row === undefined) return undefined;
+  return {
+    channel: row.channel,
+    target: row.target,
+    standing: row.standing,
+    keyEpoch: row.key_epoch,
+    system: row.system,
+    floorRevision: row.floor_revision ?? 0n,
+    committedRevision: row.committed_revision ?? 0n,
+    quarantinedRevisions: row.quarantined_revisions ?? [],
+    retryRevision: row.retry_revision,
+  };
+}
+
+/** A listing's bytes. */
+export async function findListing(db: Db, digest: Uint8Array): Promise<Uint8Array | undefined> {
+  const row = await db
+    .selectFrom("listing")
+    .where("digest", "=", digest)
+    .select("content")
+    .executeTakeFirst();
+  return row?.content;
+}
+
+/** A channel with its keys. */
+export interface StoredChannel {
+  readonly name: string;
+  readonly headRevision: bigint;
+  readonly threshold: number;
+  readonly paused: boolean;
+  readonly enrolment: "open" | "token" | "approve";
+  readonly createdAt: Date;
+  readonly keys: readonly { readonly publicKey: Uint8Array; readonly name: string }[];
+}
+
+/** Channels by name: one of them, or those after a name. */
+export async function findChannels(
+  db: Db,
+  which: { readonly name: string } | { readonly after: string; readonly limit: number },
+): Promise<readonly StoredChannel[]> {
+  const query = db.selectFrom("channel").selectAll().orderBy("name");
+  const rows = await (
+    "name" in which
+      ? query.where("name", "=", which.name)
+      : query.where("name", ">", which.after).limit(which.limit)
+  ).execute();
+  if (rows.length === 0) return [];
+  const keys = await db
+    .selectFrom("channel_key")
+    .where(
+      "channel",
+      "in",
+      rows.map(({ name }) => name),
+    )
+    .orderBy("position")
+    .selectAll()
+    .execute();
+  const byChannel = Map.groupBy(keys, ({ channel }) => channel);
+  return rows.map((row) => ({
+    name: row.name,
+    headRevision: row.head_revision,
+    threshold: row.threshold,
+    paused: row.paused,
+    enrolment: row.enrolment,
+    createdAt: row.created_at,
+    keys: (byChannel.get(row.name) ?? []).map(({ public_key, name }) => ({
+      publicKey: public_key,
+      name,
+    })),
+  }));
+}

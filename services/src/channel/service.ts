@@ -1,0 +1,147 @@
+import { create } from "@bufbuild/protobuf";
+import { timestampFromDate } from "@bufbuild/protobuf/wkt";
+import type { HandlerContext, ServiceImpl } from "@connectrpc/connect";
+import { toHex } from "@nix-ota/proto/hash";
+import { ChannelSchema, EnrolmentMode, type Channel } from "@nix-ota/proto/nixota/v1/channel_pb";
+import type {
+  ChannelService,
+  GetCurrentRequest,
+} from "@nix-ota/proto/nixota/v1/channel_service_pb";
+
+import { callerOf, requireRead, requireReadOrPublish } from "../auth.ts";
+import { makeCursor, readCursor } from "../cursor.ts";
+import type { Deps } from "../deps.ts";
+import { OtaError } from "../errors.ts";
+import { holdMessage } from "./offer-message.ts";
+import { newestFor, offer, type OfferDecision } from "./offer.ts";
+import {
+  findChannels,
+  findCurrent,
+  findDeviceFacts,
+  findListing,
+  type CurrentManifest,
+  type StoredChannel,
+} from "./queries.ts";
+
+const PAGE_SIZE = 50;
+
+/** What ChannelService does; the contract says what each call promises. */
+export function channelService(deps: Deps): Partial<ServiceImpl<typeof ChannelService>> {
+  const { db } = deps;
+  return {
+    async getCurrent(request, context) {
+      const deviceId = deviceAsking(request, context);
+      const current = await findCurrent(db, request.channel, request.target);
+      const decision =
+        deviceId === undefined
+          ? newestFor({ ...request, floorRevision: request.minRevision }, current)
+          : await offerFor(deps, { deviceId, request, context, current });
+      if (decision.kind === "hold" && decision.reason !== "UP_TO_DATE") {
+        return { result: { case: "hold", value: holdMessage(decision) } };
+      }
+      // What a device has is served as well: it may have lost its state.
+      return { result: { case: "envelope", value: current?.envelope ?? new Uint8Array() } };
+    },
+
+    async getListing({ digest }, context) {
+      if (callerOf(context).kind !== "device") requireRead(context);
+      const listing = await findListing(db, digest);
+      if (listing !== undefined) return { listing };
+      throw new OtaError(
+        "LISTING_UNKNOWN",
+        `the server does not have the listing ${toHex(digest)}`,
+      );
+    },
+
+    async getChannel({ name }, context) {
+      requireReadOrPublish(context, name);
+      const [channel] = await findChannels(db, { name });
+      if (channel !== undefined) return { channel: channelMessage(channel) };
+      throw new OtaError(
+        "CHANNEL_UNKNOWN",
+        `there is no channel ${name}; its first publish makes it`,
+      );
+    },
+
+    async listChannels({ pageSize, cursor }, context) {
+      requireRead(context);
+      const limit = pageSize === 0 ? PAGE_SIZE : pageSize;
+      const [after = ""] = readCursor("ListChannels", cursor, 1) ?? [];
+      const channels = await findChannels(db, { after, limit });
+      const last = channels.length === limit ? channels.at(-1)?.name : undefined;
+      return {
+        channels: channels.map(channelMessage),
+        nextCursor: last === undefined ? "" : makeCursor("ListChannels", [last]),
+      };
+    },
+  };
+}
+
+/** Id of the device that asks for itself; undefined for a caller with scope `read`. */
+function deviceAsking(request: GetCurrentRequest, context: HandlerContext): string | undefined {
+  const caller = callerOf(context);
+  if (caller.kind !== "device") {
+    requireRead(context);
+    return request.deviceId === "" ? undefined : request.deviceId;
+  }
+  const own = caller.session.deviceId;
+  if (request.deviceId === "" || request.deviceId === own) return own;
+  throw new OtaError(
+    "NOT_YOUR_DEVICE",
+    `the session is of ${own}, not of ${request.deviceId}; a device asks for itself`,
+  );
+}
+
+/**
+ * What a device is offered. Its channel, target and floor are those it asks
+ * with, which are newer than its last report. One that may not report is shown
+ * what any reader is: a signed manifest is no secret and may be its cure.
+ */
+async function offerFor(
+  { db }: Deps,
+  asked: {
+    readonly deviceId: string;
+    readonly request: GetCurrentRequest;
+    readonly context: HandlerContext;
+    readonly current: CurrentManifest | undefined;
+  },
+): Promise<OfferDecision | ReturnType<typeof newestFor>> {
+  const { deviceId, request, context, current } = asked;
+  const facts = await findDeviceFacts(db, deviceId);
+  const caller = callerOf(context);
+  if (caller.kind === "device" && caller.session.keyEpoch !== facts?.keyEpoch) {
+    throw new OtaError("CREDENTIAL_INVALID", "the device's key was replaced; authenticate again");
+  }
+  const { channel, target, minRevision: floorRevision } = request;
+  if (facts?.standing !== "accepted") return newestFor({ channel, target, floorRevision }, current);
+  const moved = facts.channel !== channel || facts.target !== target;
+  return offer(
+    {
+      ...facts,
+      channel,
+      target,
+      floorRevision,
+      // Revisions of another channel or target say nothing about this one.
+      ...(moved ? { committedRevision: 0n, quarantinedRevisions: [] } : {}),
+    },
+    current,
+  );
+}
+
+const ENROLMENT = {
+  open: EnrolmentMode.OPEN,
+  token: EnrolmentMode.TOKEN,
+  approve: EnrolmentMode.APPROVE,
+} as const;
+
+function channelMessage(channel: StoredChannel): Channel {
+  return create(ChannelSchema, {
+    name: channel.name,
+    headRevision: channel.headRevision,
+    publicKeys: channel.keys.map(({ publicKey, name }) => ({ key: publicKey, name })),
+    threshold: channel.threshold,
+    paused: channel.paused,
+    enrolment: ENROLMENT[channel.enrolment],
+    createdAt: timestampFromDate(channel.createdAt),
+  });
+}

@@ -1,0 +1,62 @@
+import type { OfferDecision } from "../channel/offer.ts";
+
+/** What an explanation is made from; the outcome and message are the device's claims. */
+export interface Explained {
+  readonly deviceId: string;
+  readonly channel: string;
+  /** Seconds since its last report; undefined: it never reported. */
+  readonly silentS: number | undefined;
+  /** How often it is told to report, seconds. */
+  readonly checkInIntervalS: number;
+  readonly decision: OfferDecision;
+  /** Its attempt under way or ended last. */
+  readonly attempt:
+    | {
+        readonly revision: bigint;
+        /** As the contract's Outcome spells it; `UNSPECIFIED`: it has not ended. */
+        readonly outcome: string;
+        /** As the contract's AgentState spells it. */
+        readonly state: string;
+        readonly message: string;
+      }
+    | undefined;
+}
+
+/** Missed reports after which a device counts as silent. */
+const SILENT_INTERVALS = 3;
+
+/** One sentence: why a device is, or is not, up to date, and what helps. */
+export function explain(explained: Explained): string {
+  const { deviceId, channel, silentS, checkInIntervalS, decision } = explained;
+  if (silentS === undefined) {
+    return `${deviceId} enrolled and never reported; look at its agent's log`;
+  }
+  const silence =
+    silentS > SILENT_INTERVALS * checkInIntervalS
+      ? `; it was silent for ${spanOf(silentS)}, so look whether it is on and reaches this server`
+      : "";
+  if (decision.kind === "hold") {
+    const failure = decision.reason === "QUARANTINED" ? failureOf(explained) : "";
+    return `${deviceId}: ${decision.explanation}${failure}${silence}`;
+  }
+  return `${deviceId} is offered r${decision.revision} of ${channel}${progressOf(explained, decision.revision)}${silence}`;
+}
+
+function failureOf({ attempt }: Explained): string {
+  if (attempt === undefined || attempt.message === "") return "";
+  return ` (${attempt.outcome.toLowerCase()} at r${attempt.revision}: ${attempt.message})`;
+}
+
+function progressOf({ attempt }: Explained, revision: bigint): string {
+  if (attempt?.revision !== revision) return " and has not begun";
+  if (attempt.outcome === "UNSPECIFIED") return ` and is ${attempt.state.toLowerCase()}`;
+  const because = attempt.message === "" ? "" : `: ${attempt.message}`;
+  return `; its last attempt ended as ${attempt.outcome.toLowerCase()}${because}`;
+}
+
+function spanOf(seconds: number): string {
+  if (seconds < 120) return `${Math.round(seconds)} s`;
+  if (seconds < 2 * 3600) return `${Math.round(seconds / 60)} min`;
+  if (seconds < 2 * 86_400) return `${Math.round(seconds / 3600)} h`;
+  return `${Math.round(seconds / 86_400)} days`;
+}

@@ -1,0 +1,199 @@
+import { sql, type Kysely, type Transaction } from "kysely";
+
+import type { HeadFacts } from "../channel/offer.ts";
+import type { Database, Standing } from "../db/database.ts";
+import type { ReportRow } from "./report-row.ts";
+import type { ReportOutcome } from "./report-writer.ts";
+
+/**
+ * Makes a batch of reports durable in one transaction of at most three
+ * statements, whatever its size. Of each device there may be one report.
+ *
+ * An older report changes neither status nor attempts; its events count, each
+ * id once. A device that may not report leaves nothing behind.
+ */
+export async function commitReports(
+  db: Kysely<Database>,
+  rows: readonly ReportRow[],
+): Promise<readonly ReportOutcome[]> {
+  return await db.transaction().execute(async (transaction) => {
+    const written = await writeStatus(transaction, rows);
+    const admitted = rows.filter(({ deviceId }) => written.get(deviceId)?.admitted === true);
+    await writeAttempts(
+      transaction,
+      admitted.flatMap(({ deviceId, attempts }) => {
+        const fresh = written.get(deviceId)?.fresh === true;
+        return attempts.map((attempt) => ({ deviceId, fresh, ...attempt }));
+      }),
+    );
+    await writeEvents(
+      transaction,
+      admitted.flatMap(({ deviceId, events }) => events.map((event) => ({ deviceId, ...event }))),
+    );
+    return rows.map((row) => outcomeOf(row, written.get(row.deviceId)));
+  });
+}
+
+/** What the first statement tells of a report. */
+interface Written {
+  readonly device_id: string;
+  readonly found: boolean;
+  readonly standing: Standing;
+  readonly admitted: boolean;
+  /** Whether it is the newest report of its device. */
+  readonly fresh: boolean;
+  readonly sequence: bigint;
+  readonly retry_revision: bigint;
+  readonly system: string;
+  /** Null: there is no such channel. */
+  readonly head_revision: bigint | null;
+  readonly paused: boolean;
+  /** Null: no manifest for the target. */
+  readonly manifest_revision: bigint | null;
+  readonly payload_sha256: Uint8Array;
+  readonly manifest_system: string;
+}
+
+// The upsert holds the status row of every admitted device until the commit,
+// also where its condition is not met: that orders the reports of a device
+// across processes. Rows are taken by id, so two batches cannot block each
+// other. JSON goes through text: one driver would encode it twice else.
+async function writeStatus(
+  db: Transaction<Database>,
+  rows: readonly ReportRow[],
+): Promise<ReadonlyMap<string, Written>> {
+  const result = await sql<Written>`
+    with input as materialized (
+      select * from jsonb_to_recordset(${json(rows)}::text::jsonb) as r(
+        "deviceId" text, "keyEpoch" integer, sequence bigint, "bootId" text, channel text,
+        target text, state integer, running text, booted text, profile text,
+        "floorRevision" bigint, "floorSha256" text, "committedRevision" bigint,
+        "attemptId" text, "agentVersion" text, "agentLevel" bigint, "pinnedKeyIds" text[],
+        "quarantinedRevisions" bigint[], inventory text, system text)
+    ), known as materialized (
+      select i.*, d.id is not null as found, d.standing, d.retry_revision,
+             coalesce(i.system, d.system, '') as shown_system,
+             (d.standing = 'accepted' and d.key_epoch = i."keyEpoch") is true as admitted
+        from input i left join device d on d.id = i."deviceId"
+    ), written as (
+      insert into device_status (
+        device_id, key_epoch, sequence, boot_id, state, running, booted, profile,
+        floor_revision, floor_sha256, committed_revision, attempt_id, agent_version, agent_level,
+        pinned_key_ids, quarantined_revisions)
+      select "deviceId", "keyEpoch", sequence, "bootId", state, running, booted, profile,
+             "floorRevision", decode("floorSha256", 'hex'), "committedRevision", "attemptId",
+             "agentVersion", "agentLevel", "pinnedKeyIds", "quarantinedRevisions"
+        from known where admitted order by "deviceId"
+      on conflict (device_id) do update set
+        key_epoch = excluded.key_epoch, sequence = excluded.sequence, boot_id = excluded.boot_id,
+        state = excluded.state, running = excluded.running, booted = excluded.booted,
+        profile = excluded.profile, floor_revision = excluded.floor_revision,
+        floor_sha256 = excluded.floor_sha256, committed_revision = excluded.committed_revision,
+        attempt_id = excluded.attempt_id, agent_version = excluded.agent_version,
+        agent_level = excluded.agent_level, pinned_key_ids = excluded.pinned_key_ids,
+        quarantined_revisions = excluded.quarantined_revisions, last_seen_at = now()
+       where (device_status.key_epoch, device_status.sequence)
+             < (excluded.key_epoch, excluded.sequence)
+      returning device_id
+    ), moved as (
+      update device d set
+        channel = k.channel, target = k.target, system = k.shown_system,
+        inventory = coalesce(decode(k.inventory, 'base64'), d.inventory)
+        from known k join written w on w.device_id = k."deviceId"
+       where d.id = k."deviceId"
+         and (row(d.channel, d.target) is distinct from row(k.channel, k.target)
+              or (k.inventory is not null
+                  and d.inventory is distinct from decode(k.inventory, 'base64')))
+    ), heads as (
+      select g.channel, g.target, c.head_revision, c.paused,
+             m.revision, m.payload_sha256, m.system
+        from (select distinct channel, target from known where admitted) g
+        join channel c on c.name = g.channel
+        left join lateral (
+          select revision, payload_sha256, system from manifest
+           where channel = g.channel and target = g.target and revision <= c.head_revision
+           order by revision desc limit 1) m on true
+    )
+    select k."deviceId" as device_id, k.found, k.standing, k.admitted, k.retry_revision,
+           k.shown_system as system, w.device_id is not null as fresh,
+           case when w.device_id is null then s.sequence else k.sequence end as sequence,
+           h.head_revision, h.paused, h.revision as manifest_revision, h.payload_sha256,
+           h.system as manifest_system
+      from known k
+      left join written w on w.device_id = k."deviceId"
+      left join device_status s on s.device_id = k."deviceId"
+      left join heads h on h.channel = k.channel and h.target = k.target`.execute(db);
+  return new Map(result.rows.map((row) => [row.device_id, row]));
+}
+
+// Only what differs is written. A stale report may tell of an attempt that no
+// later one mentioned; it does not change one that is known.
+async function writeAttempts(db: Transaction<Database>, rows: readonly object[]): Promise<void> {
+  if (rows.length === 0) return;
+  await sql`
+    insert into attempt (device_id, attempt_id, channel, revision, outcome, failure_code, detail)
+    select i."deviceId", i."attemptId", i.channel, i.revision, i.outcome, i."failureCode",
+           decode(i.detail, 'base64')
+      from jsonb_to_recordset(${json(rows)}::text::jsonb) as i(
+        "deviceId" text, fresh boolean, "attemptId" text, channel text, revision bigint,
+        outcome integer, "failureCode" integer, detail text)
+      left join attempt a on a.device_id = i."deviceId" and a.attempt_id = i."attemptId"
+     where a.device_id is null or (i.fresh and a.detail <> decode(i.detail, 'base64'))
+    on conflict (device_id, attempt_id) do update set
+      channel = excluded.channel, revision = excluded.revision, outcome = excluded.outcome,
+      failure_code = excluded.failure_code, detail = excluded.detail, changed_at = now()`.execute(
+    db,
+  );
+}
+
+async function writeEvents(db: Transaction<Database>, rows: readonly object[]): Promise<void> {
+  if (rows.length === 0) return;
+  await sql`
+    insert into device_event (device_id, event_id, number, detail)
+    select i."deviceId", i."eventId", i.number, decode(i.detail, 'base64')
+      from jsonb_to_recordset(${json(rows)}::text::jsonb) as i(
+        "deviceId" text, "eventId" text, number numeric, detail text)
+     where not exists (select from device_event e
+                        where e.device_id = i."deviceId" and e.event_id = i."eventId")`.execute(db);
+}
+
+function outcomeOf(row: ReportRow, written: Written | undefined): ReportOutcome {
+  if (written?.found !== true) return { kind: "device-unknown" };
+  if (written.standing !== "accepted") return { kind: "refused", standing: written.standing };
+  if (!written.admitted) return { kind: "key-replaced" };
+  const { channel, target, floorRevision, committedRevision, quarantinedRevisions } = row;
+  return {
+    kind: "durable",
+    sequence: written.sequence,
+    device: {
+      channel,
+      target,
+      floorRevision,
+      committedRevision,
+      quarantinedRevisions,
+      standing: written.standing,
+      system: written.system,
+      retryRevision: written.retry_revision,
+    },
+    head: headOf(written),
+  };
+}
+
+function headOf(written: Written): HeadFacts | undefined {
+  const { head_revision: headRevision, manifest_revision: revision, paused } = written;
+  if (headRevision === null) return undefined;
+  if (revision === null) return { headRevision, paused, manifest: undefined };
+  const manifest = {
+    revision,
+    payloadSha256: written.payload_sha256,
+    system: written.manifest_system,
+  };
+  return { headRevision, paused, manifest };
+}
+
+/** JSON text; bigints as text, which the columns' types read. */
+function json(rows: readonly object[]): string {
+  return JSON.stringify(rows, (_key, value: unknown) =>
+    typeof value === "bigint" ? value.toString() : value,
+  );
+}

@@ -1,0 +1,183 @@
+import { fromBinary } from "@bufbuild/protobuf";
+import { timestampFromDate } from "@bufbuild/protobuf/wkt";
+import { Code, ConnectError, type ServiceImpl } from "@connectrpc/connect";
+import type { CheckinService } from "@nix-ota/proto/nixota/v1/checkin_service_pb";
+import {
+  AgentStateSchema,
+  DeviceEventSchema,
+  OutcomeSchema,
+  type Directive,
+  type Report,
+} from "@nix-ota/proto/nixota/v1/device_pb";
+
+import type { Session } from "../access/session-token.ts";
+import { requireDevice, requireRead } from "../auth.ts";
+import { offer } from "../channel/offer.ts";
+import { findCurrent, findDeviceFacts } from "../channel/queries.ts";
+import { makeCursor, readCursor } from "../cursor.ts";
+import type { Deps } from "../deps.ts";
+import { OtaError } from "../errors.ts";
+import { parseDeviceFilter, type DeviceFilter } from "./device-filter.ts";
+import { deviceMessage } from "./device-message.ts";
+import { findDevices, findEvents, type DeviceRow } from "./device-queries.ts";
+import { directiveMessage } from "./directive.ts";
+import { explain } from "./explain.ts";
+import { identityCalls } from "./identity-calls.ts";
+import { reportRow } from "./report-row.ts";
+
+const PAGE_SIZE = 50;
+
+/** What CheckinService does; the contract says what each call promises. */
+export function checkinService(deps: Deps): Partial<ServiceImpl<typeof CheckinService>> {
+  const { db } = deps;
+  return {
+    ...identityCalls(deps),
+
+    async checkIn({ report }, context) {
+      return { directive: await takeReport(deps, requireDevice(context), report) };
+    },
+
+    async listDevices({ filter, pageSize, cursor }, context) {
+      requireRead(context);
+      const limit = pageSize === 0 ? PAGE_SIZE : pageSize;
+      const [after = ""] = readCursor("ListDevices", cursor, 1) ?? [];
+      const devices = await findDevices(db, { after, limit, filter: readFilter(filter) });
+      const last = devices.length === limit ? devices.at(-1)?.id : undefined;
+      return {
+        devices: devices.map(deviceMessage),
+        nextCursor: last === undefined ? "" : makeCursor("ListDevices", [last]),
+      };
+    },
+
+    async getDevice({ deviceId }, context) {
+      requireRead(context);
+      return { device: deviceMessage(await requireRow(deps, deviceId)) };
+    },
+
+    async listDeviceEvents({ deviceId, pageSize, cursor }, context) {
+      requireRead(context);
+      const limit = pageSize === 0 ? PAGE_SIZE : pageSize;
+      const before = readEventCursor(cursor);
+      const events = await findEvents(db, deviceId, { before, limit });
+      if (events.length === 0) await requireRow(deps, deviceId);
+      const last = events.length === limit ? events.at(-1)?.place : undefined;
+      return {
+        events: events.map(({ detail, receivedAt }) => ({
+          ...fromBinary(DeviceEventSchema, detail),
+          receivedAt: timestampFromDate(receivedAt),
+        })),
+        nextCursor: last === undefined ? "" : makeCursor("ListDeviceEvents", last),
+      };
+    },
+
+    async explainDevice({ deviceId }, context) {
+      requireRead(context);
+      return await explainDevice(deps, deviceId);
+    },
+  };
+}
+
+/** Makes a report durable and answers with what the device is to do. */
+async function takeReport(
+  deps: Deps,
+  session: Session,
+  report: Report | undefined,
+): Promise<Directive> {
+  if (report?.deviceId !== session.deviceId) {
+    throw new OtaError(
+      "NOT_YOUR_DEVICE",
+      `the session is of ${session.deviceId}; a device reports for itself`,
+    );
+  }
+  const outcome = await deps.reports.submit(reportRow(report, session.keyEpoch));
+  switch (outcome.kind) {
+    case "durable":
+      return directiveMessage({
+        device: outcome.device,
+        head: outcome.head,
+        acknowledgedSequence: outcome.sequence,
+        acknowledgedEventIds: report.events.map(({ id }) => id),
+        checkInIntervalMs: deps.checkInIntervalMs,
+        nowMs: deps.nowMs(),
+        random: deps.random(),
+      });
+    case "device-unknown":
+    case "key-replaced":
+      throw new OtaError(
+        "CREDENTIAL_INVALID",
+        "the device or its key was replaced; authenticate again",
+      );
+    case "refused":
+      if (outcome.standing === "pending") {
+        throw new OtaError(
+          "PENDING_APPROVAL",
+          `${session.deviceId} waits for an operator's approval`,
+        );
+      }
+      throw new OtaError(
+        "DEVICE_REVOKED",
+        `the access of ${session.deviceId} was ended by an operator`,
+      );
+  }
+}
+
+async function explainDevice(deps: Deps, deviceId: string) {
+  const row = await requireRow(deps, deviceId);
+  const facts = await findDeviceFacts(deps.db, deviceId);
+  if (facts === undefined) throw unknown(deviceId);
+  const head = await findCurrent(deps.db, facts.channel, facts.target);
+  const device = deviceMessage(row);
+  const nowMs = deps.nowMs();
+  const sentence = explain({
+    deviceId,
+    channel: facts.channel,
+    silentS:
+      row.last_seen_at === null
+        ? undefined
+        : Math.max(0, nowMs - row.last_seen_at.getTime()) / 1000,
+    checkInIntervalS: deps.checkInIntervalMs / 1000,
+    decision: offer(facts, head),
+    attempt:
+      device.attempt === undefined
+        ? undefined
+        : {
+            revision: device.attempt.revision,
+            outcome: OutcomeSchema.value[device.attempt.outcome]?.localName ?? "UNKNOWN",
+            state: AgentStateSchema.value[device.attempt.state]?.localName ?? "UNKNOWN",
+            message: device.attempt.message,
+          },
+  });
+  const directive = directiveMessage({
+    device: facts,
+    head,
+    acknowledgedSequence: row.sequence ?? 0n,
+    acknowledgedEventIds: [],
+    checkInIntervalMs: deps.checkInIntervalMs,
+    nowMs,
+    random: 0.5,
+  });
+  return { sentence, device, directive };
+}
+
+async function requireRow({ db }: Deps, deviceId: string): Promise<DeviceRow> {
+  const [row] = await findDevices(db, { id: deviceId });
+  if (row === undefined) throw unknown(deviceId);
+  return row;
+}
+
+function unknown(deviceId: string): OtaError {
+  return new OtaError("DEVICE_UNKNOWN", `there is no device ${deviceId}`);
+}
+
+function readFilter(text: string): DeviceFilter {
+  const filter = parseDeviceFilter(text);
+  if (typeof filter === "string") throw new ConnectError(filter, Code.InvalidArgument);
+  return filter;
+}
+
+function readEventCursor(text: string): readonly string[] | undefined {
+  const place = readCursor("ListDeviceEvents", text, 3);
+  const [microseconds = "0", number = "0"] = place ?? [];
+  if (/^[0-9]{1,18}$/.test(microseconds) && /^[0-9]{1,20}$/.test(number)) return place;
+  throw new OtaError("CURSOR_INVALID", "the cursor is not from this call; begin without one");
+}

@@ -1,0 +1,49 @@
+/** What a failed statement means for the caller. */
+export type SqlFault = {
+  /**
+   * `data`: a value or row that the schema refuses, and will refuse again.
+   * `conflict`: another transaction was in the way; trying again is right.
+   * `unavailable`: the database does not answer; nothing was changed.
+   * `other`: a defect, e.g. a statement that does not parse.
+   */
+  readonly kind: "data" | "conflict" | "unavailable" | "other";
+  /** Name of the constraint that refused, where one did. */
+  readonly constraint: string | undefined;
+};
+
+const NETWORK = /^(ECONN|EPIPE|ENOTFOUND|EAI_|ETIMEDOUT|ENOENT|CONNECT|CONNECTION_)/;
+
+/** Reads an error of either database driver; undefined for any other error. */
+export function sqlFault(error: unknown): SqlFault | undefined {
+  if (!(error instanceof Error) || !("code" in error) || typeof error.code !== "string") {
+    return undefined;
+  }
+  const kind = kindOf(error.code);
+  if (kind === undefined) return undefined;
+  return { kind, constraint: constraintOf(error) };
+}
+
+function kindOf(code: string): SqlFault["kind"] | undefined {
+  if (NETWORK.test(code)) return "unavailable";
+  if (!/^[0-9A-Z]{5}$/.test(code)) return undefined;
+  if (code === "40001" || code === "40P01") return "conflict";
+  switch (code.slice(0, 2)) {
+    case "22":
+    case "23":
+      return "data";
+    // Connection lost, resources short, operator's intervention (also time-outs), system error.
+    case "08":
+    case "53":
+    case "57":
+    case "58":
+      return "unavailable";
+    default:
+      return "other";
+  }
+}
+
+function constraintOf(error: Error): string | undefined {
+  const fields = error as { constraint?: unknown; constraint_name?: unknown };
+  const name = fields.constraint ?? fields.constraint_name;
+  return typeof name === "string" ? name : undefined;
+}

@@ -1,0 +1,18 @@
+import type { Kysely } from "kysely";
+
+import type { Database } from "./database.ts";
+
+/** PostgreSQL's number of int8, which both drivers are told to read as bigint. */
+export const INT8_OID = 20;
+
+/** An open database and what can be done with it as a whole. */
+export interface Store {
+  readonly db: Kysely<Database>;
+  readonly kind: "postgresql" | "embedded";
+  /** Whether a commit that returned survives a power cut. */
+  readonly durable: boolean;
+  /** Housekeeping that the database does not do by itself; some seconds at most. */
+  maintain(): Promise<void>;
+  /** Ends all connections; what was committed stays. */
+  close(): Promise<void>;
+}

@@ -1,0 +1,25 @@
+import type { Kysely } from "kysely";
+import type { Logger } from "pino";
+
+import type { SessionKeys } from "./access/session-key-file.ts";
+import type { ReportWriter } from "./checkin/report-writer.ts";
+import type { Database } from "./db/database.ts";
+
+/** Everything outside itself that a handler may touch. */
+export interface Deps {
+  readonly db: Kysely<Database>;
+  readonly log: Logger;
+  /** Milliseconds since 1970 UTC. Read once for a decision. */
+  readonly nowMs: () => number;
+  /** From 0 up to 1, for jitter. */
+  readonly random: () => number;
+  readonly sessionKeys: SessionKeys;
+  /** Normalised URLs by which devices may mean this server. */
+  readonly publicUrls: ReadonlySet<string>;
+  /** Makes reports durable, many at a time. */
+  readonly reports: ReportWriter;
+  /** How often devices are told to report, milliseconds. */
+  readonly checkInIntervalMs: number;
+  /** Version of the program. */
+  readonly version: string;
+}

@@ -1,0 +1,48 @@
+/**
+ * Every bound on what a stranger can make the server hold or wait for. Times in
+ * milliseconds, sizes in bytes.
+ */
+export const LIMITS = {
+  /** Device calls and reads. Holds for the body as sent and as decompressed. */
+  callBodyBytes: 64 * 1024,
+  /** Publish and PutListing: 4 MiB of content and what encodes it (base64 in JSON). */
+  publishBodyBytes: 6 * 1024 * 1024,
+  /** Answers, e.g. a release with 256 envelopes or a listing. */
+  answerBytes: 16 * 1024 * 1024,
+  /** Request headers together. */
+  headerBytes: 16 * 1024,
+  /** Request headers by number. */
+  headerCount: 100,
+  /** From the connection to the first bytes that tell the protocol. */
+  firstBytesMs: 10_000,
+  /** From the first byte to the end of the headers. */
+  headersMs: 10_000,
+  /** From the first byte to the end of the body. */
+  requestMs: 30_000,
+  /** An idle connection; above the 60 s of usual load balancers, which else reuse a closed one. */
+  idleMs: 65_000,
+  /** How often the three above are looked at. */
+  checkEveryMs: 5_000,
+  /** Calls over one HTTP/1.1 connection, so that a balancer can spread anew. */
+  callsPerConnection: 1_000,
+  /** Open connections. */
+  connections: 20_000,
+  /** Open calls of one HTTP/2 connection. */
+  streamsPerConnection: 100,
+  /** Memory that one HTTP/2 connection may bind, megabytes. */
+  sessionMemoryMb: 10,
+  /** Longest time-out that a caller may ask for. */
+  callTimeoutMs: 60_000,
+  /** Reports that wait for a place in a batch. */
+  queuedReports: 5_000,
+  /** Reports of one device among them. */
+  queuedReportsPerDevice: 4,
+  /** Reports of one batch. */
+  batchReports: 500,
+  /** What is told to wait to a device that finds the queue full. */
+  overloadRetryMs: 2_000,
+  /** Unary calls at shutdown. */
+  shutdownCallsMs: 20_000,
+  /** Housekeeping of the database. */
+  maintainEveryMs: 5 * 60_000,
+} as const;

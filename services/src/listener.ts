@@ -1,0 +1,147 @@
+import { once } from "node:events";
+import * as http from "node:http";
+import * as http2 from "node:http2";
+import * as net from "node:net";
+
+import type { connectNodeAdapter } from "@connectrpc/connect-node";
+
+import { LIMITS } from "./limits.ts";
+
+/** How HTTP/2 begins; no HTTP/1.1 request does. */
+const PREFACE = Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
+/** From so many equal bytes on it can be no HTTP/1.1 method. */
+const TELLING_BYTES = 4;
+
+/** Answers requests of either protocol. */
+export type HttpHandler = ReturnType<typeof connectNodeAdapter>;
+
+/** One port that speaks HTTP/1.1 and HTTP/2, both without TLS. */
+export interface Listener {
+  readonly port: number;
+  /**
+   * Takes no more connections, tells clients to go elsewhere and waits for the
+   * calls under way, at most `limitMs`; what is then open is cut.
+   *
+   * @returns Whether all ended by themselves.
+   */
+  close(limitMs: number): Promise<boolean>;
+}
+
+/** Node has no server for both protocols without TLS, so the first bytes decide. */
+export async function listen(
+  address: { readonly host: string; readonly port: number },
+  handler: HttpHandler,
+): Promise<Listener> {
+  const h1 = http.createServer(
+    {
+      maxHeaderSize: LIMITS.headerBytes,
+      headersTimeout: LIMITS.headersMs,
+      requestTimeout: LIMITS.requestMs,
+      keepAliveTimeout: LIMITS.idleMs,
+      connectionsCheckingInterval: LIMITS.checkEveryMs,
+    },
+    handler,
+  );
+  // The server never listens itself, and starts its watch over slow senders
+  // when it does.
+  h1.emit("listening");
+  h1.maxHeadersCount = LIMITS.headerCount;
+  h1.maxRequestsPerSocket = LIMITS.callsPerConnection;
+
+  const sessions = new Set<http2.ServerHttp2Session>();
+  const h2 = http2.createServer(
+    {
+      settings: {
+        maxConcurrentStreams: LIMITS.streamsPerConnection,
+        maxHeaderListSize: LIMITS.headerBytes,
+      },
+      maxHeaderListPairs: LIMITS.headerCount,
+      maxSessionMemory: LIMITS.sessionMemoryMb,
+    },
+    handler,
+  );
+  h2.on("session", (session) => {
+    sessions.add(session);
+    session.setTimeout(LIMITS.idleMs, () => session.close());
+    session.once("close", () => sessions.delete(session));
+  });
+  h2.on("stream", (stream) => {
+    // HTTP/2 has no limit of its own for a body that never ends.
+    stream.setTimeout(LIMITS.callTimeoutMs, () => stream.close(http2.constants.NGHTTP2_CANCEL));
+  });
+  // A peer that breaks the protocol ends its own session; there is nobody to tell.
+  h2.on("sessionError", () => undefined);
+
+  const sockets = new Set<net.Socket>();
+  const server = net.createServer({ noDelay: true }, (socket) => {
+    sockets.add(socket);
+    socket.once("close", () => sockets.delete(socket));
+    // A reset connection has no reader; its call sees the abort by itself.
+    socket.on("error", () => socket.destroy());
+    peek(socket, (protocol) => {
+      (protocol === "h2" ? h2 : h1).emit("connection", socket);
+      if (protocol === "h1") process.nextTick(() => socket.resume());
+    });
+  });
+  server.maxConnections = LIMITS.connections;
+  server.listen(address.port, address.host);
+  await once(server, "listening");
+  const bound = server.address();
+  if (bound === null || typeof bound === "string") throw new Error("the server has no port");
+
+  return {
+    port: bound.port,
+    async close(limitMs) {
+      server.close();
+      for (const session of sessions) session.close();
+      h1.closeIdleConnections();
+      const ended = await allClosed(sockets, limitMs, () => h1.closeIdleConnections());
+      for (const socket of sockets) socket.destroy();
+      h1.close();
+      h2.close();
+      return ended;
+    },
+  };
+}
+
+function peek(socket: net.Socket, decided: (protocol: "h1" | "h2") => void): void {
+  const timer = setTimeout(() => socket.destroy(), LIMITS.firstBytesMs);
+  socket.once("close", () => clearTimeout(timer));
+  let seen: Buffer = Buffer.alloc(0);
+  const look = () => {
+    const bytes: Buffer | null = socket.read();
+    if (bytes === null) return;
+    seen = Buffer.concat([seen, bytes]);
+    const length = Math.min(seen.length, PREFACE.length);
+    const alike = seen.subarray(0, length).equals(PREFACE.subarray(0, length));
+    if (alike && length < TELLING_BYTES) return;
+    socket.off("readable", look);
+    clearTimeout(timer);
+    // Only here: put back earlier, a lone first byte would be read in a circle.
+    socket.unshift(seen);
+    decided(alike ? "h2" : "h1");
+  };
+  socket.on("readable", look);
+}
+
+async function allClosed(
+  sockets: ReadonlySet<net.Socket>,
+  limitMs: number,
+  closeIdle: () => void,
+): Promise<boolean> {
+  if (sockets.size === 0) return true;
+  return await new Promise((resolve) => {
+    // A connection becomes idle when its last call ends, which raises no event.
+    const sweep = setInterval(() => {
+      closeIdle();
+      if (sockets.size > 0) return;
+      done(true);
+    }, 25);
+    const limit = setTimeout(() => done(false), limitMs);
+    const done = (ended: boolean) => {
+      clearInterval(sweep);
+      clearTimeout(limit);
+      resolve(ended);
+    };
+  });
+}

@@ -1,0 +1,258 @@
+import { setImmediate as nextTurn } from "node:timers/promises";
+
+import { isSoundPublicKey } from "@nix-ota/proto/ed25519";
+import { toHex } from "@nix-ota/proto/hash";
+import { listingDigest } from "@nix-ota/proto/listing";
+
+import { recordAudit } from "../access/queries.ts";
+import type { Db } from "../db/database.ts";
+import type { Deps } from "../deps.ts";
+import { OtaError } from "../errors.ts";
+import { type Listings, readListings, requireListings } from "./listings.ts";
+import { decidePublish } from "./publish-rule.ts";
+import {
+  addChannelKeys,
+  addSignatures,
+  advanceHead,
+  announceHead,
+  createChannel,
+  findChannelKeys,
+  findHead,
+  insertListing,
+  insertRelease,
+  knownListings,
+  lockManifests,
+  replaceEnvelope,
+} from "./queries.ts";
+import { uniteEnvelopes } from "./unite-envelopes.ts";
+import {
+  type ChannelKeys,
+  requireOneRelease,
+  targetName,
+  verifyManifest,
+  type VerifiedManifest,
+} from "./verify.ts";
+
+/** A release as an operator brings it. */
+export interface Publication {
+  readonly channel: string;
+  readonly envelopes: readonly Uint8Array[];
+  readonly listings: readonly Uint8Array[];
+  /** To pin when the channel has none. */
+  readonly keys: ChannelKeys;
+  /** For the audit. */
+  readonly actor: string;
+  readonly address: string;
+}
+
+/** What became of it. */
+export interface Published {
+  readonly revision: bigint;
+  readonly alreadyPublished: boolean;
+  readonly channelCreated: boolean;
+  /** The channel's keys that signed every manifest of the release. */
+  readonly signedBy: readonly Uint8Array[];
+}
+
+/** Another publish may pin a channel's keys in between; more often than so it does not. */
+const MOST_TRIES = 3;
+
+/**
+ * Puts a release on its channel: all of it or nothing. See the contract's
+ * Publish for what is refused.
+ *
+ * Signatures are verified before the transaction, for they take milliseconds
+ * each and others would wait; that the keys are still the channel's is seen
+ * inside it.
+ */
+export async function publish(deps: Deps, publication: Publication): Promise<Published> {
+  for (let tried = 1; ; tried += 1) {
+    const keys = await keysFor(deps, publication);
+    const manifests = await verifyAll(deps, publication, keys);
+    requireOneRelease(manifests);
+    const listings = readListings(publication.listings, manifests);
+    try {
+      return await deps.db
+        .transaction()
+        .execute((db) => store(db, { publication, keys, manifests, listings }));
+    } catch (cause) {
+      // The transaction was undone; the keys that are pinned instead decide.
+      if (!(cause instanceof KeysChanged) || tried === MOST_TRIES) throw cause;
+    }
+  }
+}
+
+/** Undoes a transaction whose manifests were verified under other keys. */
+class KeysChanged extends OtaError {
+  constructor(channel: string) {
+    super("KEYS_DIFFER", `the keys of channel ${channel} changed meanwhile; publish again`);
+  }
+}
+
+/** The keys that count: the channel's, or for a channel without any those brought. */
+async function keysFor({ db }: Deps, publication: Publication): Promise<ChannelKeys> {
+  const { channel, keys: brought } = publication;
+  for (const { publicKey } of brought.keys) {
+    if (isSoundPublicKey(publicKey)) continue;
+    throw new OtaError(
+      "KEYS_DIFFER",
+      `the key ${toHex(publicKey)} is not a sound ed25519 key; make one with \`nix-ota keygen\``,
+    );
+  }
+  const pinned = await findChannelKeys(db, channel);
+  if (pinned === undefined || pinned.keys.length === 0) {
+    if (brought.keys.length > 0) return withoutRepeats(brought);
+    throw new OtaError(
+      "KEYS_REQUIRED",
+      `channel ${channel} has no signing keys; bring the public keys with its first publish`,
+    );
+  }
+  const known = new Set(pinned.keys.map(({ publicKey }) => toHex(publicKey)));
+  const stranger = brought.keys.find(({ publicKey }) => !known.has(toHex(publicKey)));
+  if (stranger !== undefined) {
+    throw new OtaError(
+      "KEYS_DIFFER",
+      `channel ${channel} is pinned to other keys than ${toHex(stranger.publicKey)}; sign with one of its keys, or have its keys changed first`,
+    );
+  }
+  return pinned;
+}
+
+function withoutRepeats({ threshold, keys }: ChannelKeys): ChannelKeys {
+  const byHex = new Map(keys.map((key) => [toHex(key.publicKey), key]));
+  return { threshold, keys: [...byHex.values()] };
+}
+
+async function verifyAll(
+  deps: Deps,
+  { channel, envelopes }: Publication,
+  keys: ChannelKeys,
+): Promise<readonly VerifiedManifest[]> {
+  const nowS = BigInt(Math.floor(deps.nowMs() / 1000));
+  const manifests: VerifiedManifest[] = [];
+  for (const envelope of envelopes) {
+    manifests.push(verifyManifest(envelope, { channel, keys, nowS }));
+    // Some hundreds of signatures take a second: let the devices in between.
+    await nextTurn();
+  }
+  return manifests;
+}
+
+interface Prepared {
+  readonly publication: Publication;
+  readonly keys: ChannelKeys;
+  readonly manifests: readonly VerifiedManifest[];
+  readonly listings: Listings;
+}
+
+async function store(db: Db, prepared: Prepared): Promise<Published> {
+  const { publication, keys, manifests, listings } = prepared;
+  const { channel } = publication;
+  const revision = manifests[0]?.manifest.revision ?? 0n;
+
+  const channelCreated = await createChannel(db, channel, keys);
+  const before = await findHead(db, channel);
+  const advanced = await advanceHead(db, channel, revision);
+  if (!channelCreated && !(await stillPinned(db, channel, keys))) throw new KeysChanged(channel);
+
+  await storeListings(db, manifests, listings);
+  const signedBy = signersOfAll(manifests);
+  if (!advanced) {
+    await repeat(db, { channel, revision, keys, manifests });
+    return { revision, alreadyPublished: true, channelCreated, signedBy };
+  }
+  await insertRelease(db, { channel, revision, manifests, publishedBy: publication.actor });
+  await recordAudit(db, {
+    actor: publication.actor,
+    action: "Publish",
+    subject: `${channel} r${revision}`,
+    address: publication.address,
+    before: { headRevision: String(before) },
+    after: {
+      headRevision: String(revision),
+      manifests: manifests.map(({ manifest, payloadSha256 }) => ({
+        target: manifest.target,
+        storePath: manifest.storePath,
+        payloadSha256: toHex(payloadSha256),
+      })),
+    },
+  });
+  await announceHead(db, channel);
+  return { revision, alreadyPublished: false, channelCreated, signedBy };
+}
+
+/** Whether the keys that were verified with are the channel's, now that it is held. */
+async function stillPinned(db: Db, channel: string, keys: ChannelKeys): Promise<boolean> {
+  const pinned = await findChannelKeys(db, channel);
+  if (pinned?.keys.length === 0) {
+    await addChannelKeys(db, channel, keys.keys);
+    return true;
+  }
+  const [seen, held] = [keys, pinned].map((one) => [
+    one?.threshold,
+    ...(one?.keys ?? []).map(({ publicKey }) => toHex(publicKey)).toSorted(),
+  ]);
+  return seen?.join() === held?.join();
+}
+
+/** In the order of their digests, so that two publishes never wait for each other. */
+async function storeListings(
+  db: Db,
+  manifests: readonly VerifiedManifest[],
+  listings: Listings,
+): Promise<void> {
+  const sorted = [...listings].toSorted(([a], [b]) => (a < b ? -1 : 1));
+  for (const [, content] of sorted) await insertListing(db, listingDigest(content), content);
+  const pinned = manifests
+    .map(({ manifest }) => manifest.closureDigest)
+    .filter((digest) => digest.length > 0);
+  const known = await knownListings(db, pinned);
+  requireListings(manifests, new Set(known.map(toHex)));
+}
+
+/** The same payloads once more: signatures are united. Anything else is refused. */
+async function repeat(
+  db: Db,
+  release: {
+    readonly channel: string;
+    readonly revision: bigint;
+    readonly keys: ChannelKeys;
+    readonly manifests: readonly VerifiedManifest[];
+  },
+): Promise<void> {
+  const { channel, revision, manifests } = release;
+  const stored = await lockManifests(db, channel, revision);
+  const brought = manifests.map(({ manifest, payloadSha256 }) => ({
+    target: manifest.target,
+    payloadSha256,
+  }));
+  const decision = decidePublish(brought, stored);
+  if (decision.kind !== "repeat") {
+    const headRevision = await findHead(db, channel);
+    if (decision.kind === "stale") {
+      throw new OtaError(
+        "REVISION_STALE",
+        `r${revision} is below the head of ${channel}, r${headRevision}; sign revision ${headRevision + 1n} or higher`,
+        { details: { headRevision } },
+      );
+    }
+    throw new OtaError(
+      "REVISION_TAKEN",
+      `r${revision} of ${channel} is published with something else for ${targetName(decision.target)}; sign revision ${headRevision + 1n} or higher`,
+      { details: { headRevision } },
+    );
+  }
+  const publicKeys = release.keys.keys.map(({ publicKey }) => publicKey);
+  for (const { manifest, envelope } of manifests) {
+    const before = stored.find(({ target }) => target === manifest.target)?.envelope ?? envelope;
+    const united = uniteEnvelopes(before, envelope, publicKeys);
+    if (united !== before) await replaceEnvelope(db, manifest, united);
+  }
+  await addSignatures(db, manifests);
+}
+
+function signersOfAll(manifests: readonly VerifiedManifest[]): readonly Uint8Array[] {
+  const [first, ...others] = manifests.map(({ signedBy }) => signedBy);
+  const sets = others.map((keys) => new Set(keys.map(toHex)));
+  return (first ?? []).filter((key) => sets.every((set) => set.has(toHex(key))));
+}

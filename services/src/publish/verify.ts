@@ -1,0 +1,94 @@
+import { openManifest, UNCHECKED } from "@nix-ota/proto";
+import type { Manifest } from "@nix-ota/proto/nixota/v1/manifest_pb";
+import { ManifestSchema } from "@nix-ota/proto/nixota/v1/manifest_pb";
+import { decodeEnvelope } from "@nix-ota/proto/signed-manifest";
+import { strictParse } from "@nix-ota/proto/strict-parse";
+import { ANY_SUBSTITUTER } from "@nix-ota/proto/substituter-url";
+
+import { OtaError } from "../errors.ts";
+
+/** Keys and how many of them have to sign. */
+export interface ChannelKeys {
+  readonly threshold: number;
+  readonly keys: readonly { readonly publicKey: Uint8Array; readonly name: string }[];
+}
+
+/** A manifest that passed the gate under a channel's keys. */
+export interface VerifiedManifest {
+  readonly manifest: Manifest;
+  readonly envelope: Uint8Array;
+  readonly payloadSha256: Uint8Array;
+  /** The channel's keys that signed it. */
+  readonly signedBy: readonly Uint8Array[];
+}
+
+/**
+ * The channel that an envelope claims, so that its keys can be looked up.
+ * Nothing is verified. Empty when no manifest can be read: the gate then says
+ * what is wrong.
+ */
+export function claimedChannel(envelope: Uint8Array): string {
+  const decoded = decodeEnvelope(envelope);
+  if (!decoded.ok) return "";
+  const parsed = strictParse(ManifestSchema, decoded.envelope.payload, { toleratedFrom: 64 });
+  return parsed.ok ? parsed.message.channel : "";
+}
+
+/**
+ * Opens an envelope by the gate that devices use, as far as a server can judge:
+ * fleet, system, target, floor and the device's own rules are the device's.
+ *
+ * @throws {OtaError} MANIFEST_REJECTED with the gate's code.
+ */
+export function verifyManifest(
+  envelope: Uint8Array,
+  expected: { readonly channel: string; readonly keys: ChannelKeys; readonly nowS: bigint },
+): VerifiedManifest {
+  const verdict = openManifest(envelope, {
+    publicKeys: expected.keys.keys.map(({ publicKey }) => publicKey),
+    threshold: expected.keys.threshold,
+    channel: expected.channel,
+    trustedTimeS: expected.nowS,
+    substituters: ANY_SUBSTITUTER,
+    agentLevel: UNCHECKED,
+    fleet: UNCHECKED,
+    target: UNCHECKED,
+    system: UNCHECKED,
+    floor: UNCHECKED,
+    quarantine: UNCHECKED,
+  });
+  if (!verdict.ok) {
+    throw new OtaError("MANIFEST_REJECTED", verdict.message, {
+      details: { rejectCode: verdict.code },
+    });
+  }
+  const { manifest, payloadSha256, signedBy } = verdict;
+  return { manifest, envelope, payloadSha256, signedBy };
+}
+
+/**
+ * That the manifests make one release: one revision, each target once.
+ *
+ * @throws {OtaError} MANIFEST_REJECTED otherwise.
+ */
+export function requireOneRelease(manifests: readonly VerifiedManifest[]): void {
+  const revisions = new Set(manifests.map(({ manifest }) => manifest.revision));
+  if (revisions.size > 1) {
+    throw new OtaError(
+      "MANIFEST_REJECTED",
+      `a release has one revision, the manifests have ${[...revisions].map((one) => `r${one}`).join(", ")}`,
+    );
+  }
+  const targets = new Set<string>();
+  for (const { target } of manifests.map(({ manifest }) => manifest)) {
+    if (targets.has(target)) {
+      throw new OtaError("MANIFEST_REJECTED", `two manifests are for ${targetName(target)}`);
+    }
+    targets.add(target);
+  }
+}
+
+/** The target for a sentence. */
+export function targetName(target: string): string {
+  return target === "" ? "devices without a target" : `target ${target}`;
+}

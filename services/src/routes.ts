@@ -1,0 +1,60 @@
+import { createContextValues, type ConnectRouter, type Interceptor } from "@connectrpc/connect";
+import { connectNodeAdapter } from "@connectrpc/connect-node";
+import { createValidateInterceptor } from "@connectrpc/validate";
+import { AccessService } from "@nix-ota/proto/nixota/v1/access_service_pb";
+import { ChannelService } from "@nix-ota/proto/nixota/v1/channel_service_pb";
+import { CheckinService } from "@nix-ota/proto/nixota/v1/checkin_service_pb";
+import { PublishService } from "@nix-ota/proto/nixota/v1/publish_service_pb";
+
+import { accessService } from "./access/service.ts";
+import { callerGate, type Credentials } from "./auth.ts";
+import { callLog } from "./call-log.ts";
+import { CALL } from "./call.ts";
+import { channelService } from "./channel/service.ts";
+import { checkinService } from "./checkin/service.ts";
+import type { Deps } from "./deps.ts";
+import { LIMITS } from "./limits.ts";
+import type { HttpHandler } from "./listener.ts";
+import { publishService } from "./publish/service.ts";
+
+export interface RouteOptions {
+  readonly deps: Deps;
+  readonly credentials: Credentials;
+  /** Serves what is no call, e.g. `/healthz`. */
+  readonly fallback: HttpHandler;
+  /** Ends calls that wait, with the error that they answer. */
+  readonly shutdown: AbortSignal;
+  /** For durations in the log. */
+  readonly monotonicMs: () => number;
+}
+
+/** The whole API: Connect, gRPC and gRPC-web, as protobuf or JSON. */
+export function routes(options: RouteOptions): HttpHandler {
+  const { deps } = options;
+  const interceptors: Interceptor[] = [
+    callLog(deps.log, options.monotonicMs),
+    createValidateInterceptor(),
+  ];
+  return connectNodeAdapter({
+    interceptors,
+    fallback: options.fallback,
+    shutdownSignal: options.shutdown,
+    requestGate: callerGate(options.credentials, deps.nowMs),
+    readMaxBytes: LIMITS.callBodyBytes,
+    writeMaxBytes: LIMITS.answerBytes,
+    maxTimeoutMs: LIMITS.callTimeoutMs,
+    contextValues: (request) =>
+      createContextValues().set(CALL, {
+        requestId: crypto.randomUUID(),
+        address: request.socket.remoteAddress ?? "",
+      }),
+    routes(router: ConnectRouter) {
+      router.service(PublishService, publishService(deps), {
+        readMaxBytes: LIMITS.publishBodyBytes,
+      });
+      router.service(ChannelService, channelService(deps));
+      router.service(CheckinService, checkinService(deps));
+      router.service(AccessService, accessService(deps));
+    },
+  });
+}
