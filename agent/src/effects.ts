@@ -46,7 +46,7 @@ export type Effect =
   /** Whether the previous system reaches the server, for lost contact. */
   | { readonly do: "compareContact"; readonly needed: boolean }
   /** Looks whether somebody repaired the device. */
-  | { readonly do: "lookAround"; readonly prev: WayBack }
+  | { readonly do: "lookAround"; readonly attempt: Attempt }
   /** Removes what ended attempts left: roots, results, envelopes. */
   | { readonly do: "tidy" };
 
@@ -88,7 +88,7 @@ export function work(state: State): readonly Effect[] {
         { do: "compareContact", needed: state.failure.code === "CONTACT_LOST" },
       ];
     case "stuck":
-      return [{ do: "lookAround", prev: state.prev }];
+      return [{ do: "lookAround", attempt: state.attempt }];
     default:
       return unreachable(state);
   }

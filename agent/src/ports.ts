@@ -75,7 +75,9 @@ export interface Outbox {
 export interface Links {
   running(): Promise<string>;
   booted(): Promise<string>;
-  profile(): Promise<{ readonly storePath: string; readonly generation: number }>;
+  profile(): Promise<Generation>;
+  /** Every generation of the system profile, ascending. */
+  generations(): Promise<readonly Generation[]>;
   /** Path to the system's file, or undefined when it has none; at most 64 KiB. */
   systemFile(storePath: string, file: SystemFile): Promise<string | undefined>;
   /** Canonical target of a part that needs a reboot to change; empty when absent. */
@@ -89,6 +91,12 @@ export interface Links {
   rootCommitted(committed: CommittedRoot): Promise<void>;
   /** What the root's name and target tell when the trust file is lost. */
   committedRoots(): Promise<readonly CommittedRoot[]>;
+}
+
+/** A generation of the system profile; number 0 and an empty path: there is none. */
+export interface Generation {
+  readonly number: number;
+  readonly storePath: string;
 }
 
 export interface CommittedRoot {
@@ -107,6 +115,15 @@ export type SystemFile =
   | "etc/systemd/system/nix-ota-agent.service";
 
 export type BootPart = "kernel" | "initrd" | "kernel-modules" | "systemd";
+
+/** What the machine is, for the gate and for reports. */
+export interface Host {
+  /** e.g. `x86_64-linux`. */
+  system(): string;
+  describe(
+    signal: AbortSignal,
+  ): Promise<{ readonly hostname: string; readonly kernel: string; readonly nixVersion: string }>;
+}
 
 export interface Space {
   /** Bytes free for root on the file system that holds the path. */
@@ -156,8 +173,8 @@ export interface Nix {
     copy: Copy,
     signal: AbortSignal,
   ): Promise<Failure | undefined>;
-  /** Deletes paths and what refers to them, where nothing keeps them. */
-  remove(storePaths: readonly string[], signal: AbortSignal): Promise<void>;
+  /** Deletes paths and what refers to them, where nothing keeps them. Sentence of the failure or undefined. */
+  remove(storePaths: readonly string[], signal: AbortSignal): Promise<string | undefined>;
   /** Brings what was copied to the disk. */
   syncStore(signal: AbortSignal): Promise<void>;
   /** Lets the system profile name a valid path, durably. Sentence of the failure or undefined. */
@@ -165,8 +182,6 @@ export interface Nix {
   /** Lets it name a generation that exists, durably. */
   switchGeneration(generation: number, signal: AbortSignal): Promise<string | undefined>;
   deleteGeneration(generation: number, signal: AbortSignal): Promise<string | undefined>;
-  /** Its system, e.g. `x86_64-linux`, and version. */
-  describe(signal: AbortSignal): Promise<{ readonly system: string; readonly version: string }>;
 }
 
 /** How a run of switch-to-configuration ended. */
@@ -190,7 +205,9 @@ export interface Activation {
     command: { readonly storePath: string; readonly action: Action },
     signal: AbortSignal,
   ): Promise<ActivationResult>;
-  /** Whether another switch holds the lock. */
+  /** Whether a run of this name was ever started. */
+  begun(name: string): Promise<boolean>;
+  /** Whether a switch holds the lock of switch-to-configuration. */
   busy(signal: AbortSignal): Promise<boolean>;
   /** Deletes results of other attempts; undefined: of all. */
   forget(keep: string | undefined): Promise<void>;
@@ -257,6 +274,7 @@ export interface Ports {
   readonly manifests: ManifestStore;
   readonly outbox: Outbox;
   readonly links: Links;
+  readonly host: Host;
   readonly space: Space;
   readonly nix: Nix;
   readonly activation: Activation;

@@ -10,9 +10,7 @@ interface File {
  * A disk in memory that loses power: contents that were not synced and names whose directory was
  * not synced survive by luck, torn or whole.
  */
-export function memoryDisk(
-  power: { cutAfter?: number; survives?: () => boolean } = {},
-): Disk & {
+export function memoryDisk(power: { cutAfter?: number; survives?: () => boolean } = {}): Disk & {
   afterCut(): Disk;
   tear(path: string): void;
   edit(path: string, edit: (text: string) => string): void;

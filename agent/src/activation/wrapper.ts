@@ -1,0 +1,46 @@
+/**
+ * The shell program around one run of switch-to-configuration. It is handed to `sh` as text, so it
+ * needs no file that an update could remove, and it needs neither node nor network.
+ *
+ * Arguments: result directory, name of the run, limit in seconds, program, action. It holds
+ * `<name>.lock` while it runs, tells its session in `<name>.started`, and leaves `<name>.json`
+ * durably. Whoever starts it twice runs it once. The lock's descriptor is closed in what it starts:
+ * a service that the switch leaves behind must not look like a switch that runs.
+ */
+export const WRAPPER = `
+set -u
+umask 077
+dir=$1 name=$2 limit=$3 program=$4 action=$5
+cd / || exit 70
+exec 9> "$dir/$name.lock"
+flock -n 9 || exit 75
+[ ! -e "$dir/$name.json" ] || exit 0
+
+uptime() { read -r seconds rest < /proc/uptime; echo "\${seconds%.*}"; }
+
+stat=$(cat "/proc/$$/stat")
+set -- \${stat##*) }
+echo "$4" > "$dir/$name.started"
+sync "$dir/$name.started" "$dir"
+
+# What is printed beyond the first 64 KiB is read and dropped: a talkative unit neither fills the
+# disk nor waits for a reader.
+rm -f "$dir/$name.pipe"
+mkfifo "$dir/$name.pipe"
+{ head -c 65536 > "$dir/$name.log"; cat > /dev/null; } < "$dir/$name.pipe" 9>&- &
+
+began=$(uptime)
+timeout -k 10 "$limit" "$program" "$action" > "$dir/$name.pipe" 2>&1 < /dev/null 9>&-
+code=$?
+took=$(($(uptime) - began))
+rm -f "$dir/$name.pipe"
+
+timed_out=false
+case $code in
+  124 | 137) [ "$took" -lt "$limit" ] || timed_out=true ;;
+esac
+printf '{"code":%s,"timedOut":%s}\\n' "$code" "$timed_out" > "$dir/$name.json.next"
+sync "$dir/$name.json.next"
+mv "$dir/$name.json.next" "$dir/$name.json"
+sync "$dir"
+`;

@@ -1,0 +1,45 @@
+import { spawnSync } from "node:child_process";
+import { closeSync, openSync } from "node:fs";
+
+import { AgentError } from "./agent-error.ts";
+
+/** Exit status of flock for a lock that somebody else holds. */
+const HELD = 75;
+
+/**
+ * The one lock of agent and commands, held until `release` or the end of this process, however it
+ * ends. Node has no flock: the `flock` program locks a descriptor that this process opened and hands
+ * down. The lock belongs to the open file, not to the program, so it stays when that exits, and the
+ * kernel drops it with this process's descriptor, which no other child inherits.
+ *
+ * @throws {AgentError} kind `busy` when another holds it for longer than `waitS` seconds.
+ */
+export function takeLock(
+  path: string,
+  waitS: number,
+  environment: Readonly<Record<string, string>>,
+): () => void {
+  let descriptor: number;
+  try {
+    descriptor = openSync(path, "w", 0o600);
+  } catch (cause) {
+    throw new AgentError("state", `${path} cannot be opened`, cause);
+  }
+  const { status, error } = spawnSync(
+    "flock",
+    ["--wait", String(waitS), "--conflict-exit-code", String(HELD), "3"],
+    {
+      env: environment,
+      stdio: ["ignore", "ignore", "ignore", descriptor],
+    },
+  );
+  if (status === 0) return () => closeSync(descriptor);
+  closeSync(descriptor);
+  if (status === HELD)
+    throw new AgentError(
+      "busy",
+      `${path} is held by another agent or command; wait for it to end`,
+      status,
+    );
+  throw new AgentError("tool", "flock of util-linux cannot be run", error ?? status);
+}

@@ -1,0 +1,175 @@
+import { normalizeServerUrl } from "@nix-ota/proto/auth-statement";
+import { sha256, toHex } from "@nix-ota/proto/hash";
+import { isId } from "@nix-ota/proto/ids";
+import { parsePublicKey } from "@nix-ota/proto/key-file";
+import { ANY_SUBSTITUTER, checkSubstituterUrl } from "@nix-ota/proto/substituter-url";
+import * as v from "valibot";
+
+import { AgentError } from "./agent-error.ts";
+import { settingsSchema } from "./settings.ts";
+
+const NIXOS_CACHE = "https://cache.nixos.org";
+const NIXOS_CACHE_KEY = "cache.nixos.org-1:6NCHdD59X431o0gWypbMrAURkbJ16ZPMQFGspcDShjY=";
+
+const id = v.pipe(
+  v.string(),
+  v.check(
+    isId,
+    "is not an id: lower-case letters, digits, dots, dashes and underscores, at most 63",
+  ),
+);
+const cacheKey = v.pipe(
+  v.string(),
+  v.regex(/^[^\s:]+:[A-Za-z0-9+/]+={0,2}$/, "is not a cache key `name:base64`"),
+);
+const cacheUrl = v.pipe(
+  v.string(),
+  v.check(
+    (url) => checkSubstituterUrl(url, ANY_SUBSTITUTER) === undefined,
+    "is not a plain https, s3, http or file URL without query",
+  ),
+);
+
+/** The file's keys: the names of the NixOS options. Unknown ones are errors, so that a misspelt limit is seen. */
+const schema = v.strictObject({
+  server: v.pipe(
+    v.string(),
+    v.check((url) => normalizeServerUrl(url) !== undefined, "is not an http or https URL"),
+  ),
+  channel: id,
+  /** Null: made from the machine id, so that one image serves many devices. */
+  deviceId: v.optional(v.nullable(id), null),
+  publicKey: v.optional(v.nullable(v.string()), null),
+  publicKeys: v.optional(v.array(v.string()), []),
+  threshold: v.optional(v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(16)), 1),
+  cacheUrl: v.optional(v.nullable(cacheUrl), null),
+  cachePublicKey: v.optional(v.nullable(cacheKey), null),
+  extraSubstituters: v.optional(v.array(cacheUrl), [NIXOS_CACHE]),
+  extraCachePublicKeys: v.optional(v.array(cacheKey), [NIXOS_CACHE_KEY]),
+  /** Null: a manifest may name any cache. */
+  allowedSubstituters: v.optional(v.nullable(v.array(cacheUrl)), null),
+  healthCmd: v.optional(v.nullable(v.string()), null),
+  target: v.optional(v.nullable(id), null),
+  fleet: v.optional(v.nullable(id), null),
+  /** Seconds; null: as the server directs. */
+  pollInterval: v.optional(
+    v.nullable(v.pipe(v.number(), v.minValue(0.01), v.maxValue(86_400))),
+    null,
+  ),
+  activation: v.optional(v.picklist(["prove-first", "switch"]), "prove-first"),
+  allowInsecureServer: v.optional(v.boolean(), false),
+  allowInsecureCache: v.optional(v.boolean(), false),
+  /** Bytes of /nix that an update must leave free. */
+  minFreeBytes: v.optional(v.pipe(v.number(), v.integer(), v.minValue(0)), 512 * 1024 * 1024),
+  closurePinning: v.optional(v.picklist(["enforce", "warn"]), "enforce"),
+  stateDir: v.optional(
+    v.pipe(v.string(), v.startsWith("/", "is not an absolute path")),
+    "/var/lib/nix-ota",
+  ),
+  settings: v.optional(settingsSchema, {}),
+});
+
+type File = v.InferOutput<typeof schema>;
+
+/** The configuration, checked as a whole. */
+export interface Config extends Omit<
+  File,
+  "publicKey" | "publicKeys" | "deviceId" | "target" | "fleet" | "healthCmd"
+> {
+  /** Normal form, as signed in proofs of identity. */
+  readonly server: string;
+  readonly deviceId: string;
+  /** Pinned manifest keys, 1 to 16, sound and distinct. */
+  readonly publicKeys: readonly Uint8Array[];
+  /** Empty: none. */
+  readonly target: string;
+  readonly fleet: string;
+  readonly healthCmd: string;
+  /** Caches of the device itself, in the order to ask them after the manifest's. */
+  readonly caches: readonly string[];
+  readonly cachePublicKeys: readonly string[];
+}
+
+/**
+ * Reads a configuration.
+ *
+ * @param machineId contents of /etc/machine-id, for a device without a configured id.
+ * @throws {AgentError} kind `config` with every error, one a line.
+ */
+export function parseConfig(text: string, machineId: string): Config {
+  let json: unknown;
+  try {
+    json = JSON.parse(text);
+  } catch (cause) {
+    throw new AgentError("config", "the configuration is no JSON", cause);
+  }
+  const parsed = v.safeParse(schema, json);
+  if (!parsed.success) {
+    const errors = parsed.issues.map(
+      (issue) => `${v.getDotPath(issue) ?? "the file"} ${issue.message}`,
+    );
+    throw new AgentError("config", errors.join("\n"), parsed.issues);
+  }
+  const file = parsed.output;
+  const errors: string[] = [];
+  const server = normalizeServerUrl(file.server) ?? file.server;
+  if (server.startsWith("http:") && !file.allowInsecureServer) {
+    errors.push("server is not encrypted; use https, or set allowInsecureServer");
+  }
+  const caches = [...(file.cacheUrl === null ? [] : [file.cacheUrl]), ...file.extraSubstituters];
+  for (const url of caches) {
+    if (url.startsWith("http:") && !file.allowInsecureCache) {
+      errors.push(`cache ${url} is not encrypted; use https, or set allowInsecureCache`);
+    }
+  }
+  const publicKeys = pinnedKeys(file, errors);
+  if (file.threshold > publicKeys.length && publicKeys.length > 0) {
+    errors.push(
+      `threshold is ${file.threshold}, but ${publicKeys.length} distinct public keys are given`,
+    );
+  }
+  const cachePublicKeys = [
+    ...(file.cachePublicKey === null ? [] : [file.cachePublicKey]),
+    ...file.extraCachePublicKeys,
+  ];
+  if (cachePublicKeys.length === 0) errors.push("no cache key is trusted; set cachePublicKey");
+  const deviceId = file.deviceId ?? idOfMachine(machineId);
+  if (deviceId === undefined)
+    errors.push("deviceId is not set and the machine has no id to make one from");
+  if (errors.length > 0 || deviceId === undefined)
+    throw new AgentError("config", errors.join("\n"), undefined);
+  return {
+    ...file,
+    server,
+    deviceId,
+    publicKeys,
+    target: file.target ?? "",
+    fleet: file.fleet ?? "",
+    healthCmd: file.healthCmd ?? "",
+    caches,
+    cachePublicKeys,
+  };
+}
+
+function pinnedKeys(
+  file: Pick<File, "publicKey" | "publicKeys">,
+  errors: string[],
+): readonly Uint8Array[] {
+  const texts = [...(file.publicKey === null ? [] : [file.publicKey]), ...file.publicKeys];
+  if (texts.length === 0) errors.push("no manifest key is pinned; set publicKey");
+  if (texts.length > 16) errors.push("publicKeys has over 16 keys");
+  const keys = new Map<string, Uint8Array>();
+  for (const text of texts) {
+    const key = parsePublicKey(text);
+    if (typeof key === "string") errors.push(`publicKey ${text}: ${key}`);
+    else keys.set(toHex(key.publicKey), key.publicKey);
+  }
+  return [...keys.values()];
+}
+
+/** Hashed with the program's name, so that the machine id itself, which others rely on, stays at home. */
+function idOfMachine(machineId: string): string | undefined {
+  const text = machineId.trim();
+  if (!/^[0-9a-f]{32}$/.test(text)) return undefined;
+  return `device-${toHex(sha256(new TextEncoder().encode(`nix-ota device ${text}`))).slice(0, 24)}`;
+}

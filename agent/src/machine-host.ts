@@ -1,0 +1,42 @@
+import { statfs } from "node:fs/promises";
+import { arch, hostname, release } from "node:os";
+
+import { AgentError } from "./agent-error.ts";
+import type { Host, Space } from "./ports.ts";
+import { runCommand } from "./process/run-command.ts";
+
+const PROCESSOR: Partial<Record<string, string>> = {
+  x64: "x86_64",
+  arm64: "aarch64",
+  ia32: "i686",
+  arm: "armv7l",
+  riscv64: "riscv64",
+};
+
+export function machineHost(environment: Readonly<Record<string, string>>): Host {
+  return {
+    system: () => `${PROCESSOR[arch()] ?? arch()}-linux`,
+    async describe(signal) {
+      const { stdout } = await runCommand(
+        { argv: ["nix", "--version"], environment, limitMs: 10_000, outputLimitBytes: 1024 },
+        signal,
+      );
+      return {
+        hostname: hostname(),
+        kernel: release(),
+        nixVersion: stdout.trim().split(" ").at(-1) ?? "",
+      };
+    },
+  };
+}
+
+export const machineSpace: Space = {
+  async free(path) {
+    try {
+      const { bsize, bavail, blocks } = await statfs(path);
+      return { freeBytes: bsize * bavail, totalBytes: bsize * blocks };
+    } catch (cause) {
+      throw new AgentError("state", `the space of ${path} cannot be read`, cause);
+    }
+  },
+};

@@ -1,0 +1,96 @@
+#!/usr/bin/env node
+import { readFile } from "node:fs/promises";
+import { parseArgs } from "node:util";
+
+import { machinePorts } from "./adapters.ts";
+import { AgentError } from "./agent-error.ts";
+import { takeLock } from "./agent-lock.ts";
+import type { Config } from "./config.ts";
+import { parseConfig } from "./config.ts";
+import { programEnvironment } from "./environment.ts";
+import { exitStatus, runAgent } from "./run-agent.ts";
+import { printStatus, statusOf } from "./status.ts";
+import { AGENT_VERSION } from "./version.ts";
+
+const USAGE = `nix-ota-agent run|once|status [--config FILE] [--json]
+
+  run      follows the channel until it is told to stop
+  once     asks once and applies what is offered
+           exit status: 0 up to date or applied, 1 server not reached, 3 manifest refused,
+           4 attempt failed or rolled back, 5 waits and goes on at the next start, 6 stuck
+  status   what the device is at, from its own records
+
+  --config FILE  default /etc/nix-ota/agent.json
+  --json         status as JSON
+  --version
+`;
+
+/** The machine's id is looked for only where the configuration has none, but that is known only after reading it. */
+async function readConfig(path: string): Promise<Config> {
+  let text: string;
+  try {
+    text = await readFile(path, "utf8");
+  } catch (cause) {
+    throw new AgentError("config", `${path} cannot be read`, cause);
+  }
+  return parseConfig(text, await readFile("/etc/machine-id", "utf8").catch(() => ""));
+}
+
+async function main(argv: readonly string[]): Promise<number> {
+  const { values, positionals } = parseArgs({
+    args: [...argv],
+    allowPositionals: true,
+    options: {
+      config: { type: "string", default: "/etc/nix-ota/agent.json" },
+      json: { type: "boolean", default: false },
+      version: { type: "boolean", default: false },
+      help: { type: "boolean", default: false },
+    },
+  });
+  const [command, ...more] = positionals;
+  if (values.version) return print(`${AGENT_VERSION}\n`);
+  if (values.help) return print(USAGE);
+  if (more.length > 0 || (command !== "run" && command !== "once" && command !== "status")) {
+    process.stderr.write(USAGE);
+    return 2;
+  }
+
+  const config = await readConfig(values.config);
+  const environment = programEnvironment(process.env, config.stateDir);
+  const ports = machinePorts(config, environment);
+  if (command === "status") {
+    const waiting = (await ports.outbox.oldest(1000)).length;
+    const status = statusOf(config, await ports.journal.read(), await ports.trust.read(), waiting);
+    return print(values.json ? `${JSON.stringify(status)}\n` : printStatus(status));
+  }
+
+  const stopping = new AbortController();
+  for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, () => stopping.abort());
+  await ports.disk.makeDirectory(config.stateDir);
+  const release = takeLock(`${config.stateDir}/lock`, 10, environment);
+  try {
+    const rest = await runAgent(ports, config, command, stopping.signal);
+    return command === "once" ? exitStatus(rest) : 0;
+  } catch (cause) {
+    // The journal is whole: the next start takes it up.
+    if (stopping.signal.aborted) return 0;
+    throw cause;
+  } finally {
+    release();
+  }
+}
+
+function print(text: string): number {
+  process.stdout.write(text);
+  return 0;
+}
+
+try {
+  process.exitCode = await main(process.argv.slice(2));
+} catch (cause) {
+  const message = cause instanceof Error ? cause.message : String(cause);
+  process.stderr.write(`nix-ota-agent: ${message}\n`);
+  if (cause instanceof AgentError && cause.cause instanceof Error)
+    process.stderr.write(`  because: ${cause.cause.message}\n`);
+  process.exitCode = cause instanceof AgentError && cause.kind === "config" ? 2 : 1;
+}

@@ -1,0 +1,66 @@
+import type { Failure, FailureCodeName } from "../failure.ts";
+
+interface Reading {
+  readonly pattern: RegExp;
+  readonly code: FailureCodeName;
+  readonly remedy: string;
+}
+
+/**
+ * What nix says when a copy fails, by versions 2.8 to 2.36. The first that matches decides, so what
+ * concerns trust stands before what merely ended the copy. Never read for success: that is exit
+ * status 0 and a valid path.
+ */
+// oxfmt-ignore
+const readings: readonly Reading[] = [
+  { pattern: /lacks a valid signature|lacks a signature by a trusted key|not signed by any of the keys/i,
+    code: "UNTRUSTED_PATH",    remedy: "sign the closure with a key that the device trusts, or add the key" },
+  { pattern: /hash mismatch|size mismatch|NAR info file .* is corrupt|failed to read compressed data|bad archive|NAR hash|is corrupt|unexpected end-of-file/i,
+    code: "CORRUPT_CACHE",     remedy: "upload the path to the cache again" },
+  { pattern: /No space left on device|disk full|ENOSPC/i,
+    code: "NO_SPACE",          remedy: "free space on /nix" },
+  { pattern: /HTTP error 40[137]|Access Denied/i,
+    code: "CACHE_DENIED",      remedy: "give the device credentials for the cache" },
+  { pattern: /does not appear to be a binary cache/i,
+    code: "CACHE_DENIED",      remedy: "check the cache's URL and credentials" },
+  { pattern: /HTTP error (429|5\d\d)|Couldn't connect|Could not connect|Couldn't resolve|Could not resolve|SSL|certificate|Failure when receiving|Recv failure|Connection reset|partial file|Empty reply|Server returned nothing/i,
+    code: "CACHE_UNREACHABLE", remedy: "check the cache and the network" },
+  { pattern: /Timeout was reached|timed out|Operation too slow/i,
+    code: "CACHE_STALLED",     remedy: "check the cache and the network" },
+  { pattern: /no substituter that can build it|don't know how to build these paths|does not exist in (the )?binary cache|is not valid|HTTP error 4\d\d|some substitutes .* failed|path .* is required|build of .* failed|cannot build/i,
+    code: "NOT_IN_CACHE",      remedy: "upload the whole closure before publishing" },
+];
+
+/** Codes in the order of how much they tell: a signature problem before a missing path. */
+const telling: readonly FailureCodeName[] = [
+  "UNTRUSTED_PATH",
+  "CORRUPT_CACHE",
+  "NO_SPACE",
+  "CACHE_DENIED",
+  "CACHE_STALLED",
+  "CACHE_UNREACHABLE",
+  "NOT_IN_CACHE",
+  "TOOL_FAILED",
+];
+
+/** The failure of a copy that ended with this exit status and these messages. */
+export function copyFailure(code: number, messages: readonly string[]): Failure {
+  const text = messages.join("\n");
+  const reading = readings.find(({ pattern }) => pattern.test(text));
+  const said =
+    messages.findLast((line) => reading?.pattern.test(line)) ??
+    messages.at(-1) ??
+    `nix exited with ${code}`;
+  const sentence = said
+    .replace(/^error:\s*/i, "")
+    .replaceAll(/\s+/g, " ")
+    .slice(0, 700);
+  return reading === undefined
+    ? { code: "TOOL_FAILED", message: `nix could not copy the closure: ${sentence}` }
+    : { code: reading.code, message: `${sentence}; ${reading.remedy}` };
+}
+
+/** Of two failures of one closure the one that tells more. */
+export function moreTelling(a: Failure, b: Failure): Failure {
+  return telling.indexOf(a.code) <= telling.indexOf(b.code) ? a : b;
+}

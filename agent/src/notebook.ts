@@ -1,0 +1,243 @@
+import { backoffMs } from "./backoff.ts";
+import type { Config } from "./config.ts";
+import type { Event } from "./events.ts";
+import type { Journal, Moment } from "./journal.ts";
+import { elapsedMs, firstJournal } from "./journal.ts";
+import { step } from "./machine.ts";
+import type { Ending, Step } from "./machine.ts";
+import type { CopyProgress, Ports } from "./ports.ts";
+import type { ReportedAttempt, ReportedEvent } from "./reported-event.ts";
+import type { State } from "./states.ts";
+import { sentences } from "./states.ts";
+import type { Trust } from "./trust.ts";
+import { withQuarantined, withoutQuarantined } from "./trust.ts";
+
+/**
+ * The one place where the machine moves. What a move needs to be remembered is durable before
+ * anything acts on it: quarantine, then the journal with the events of the move, then the outbox.
+ */
+export interface Notebook {
+  readonly journal: Journal;
+  readonly trust: Trust;
+  /** Moves the machine. False: the event means nothing in this state. */
+  record(event: Event): Promise<boolean>;
+  /** Lets a staged closure be inspected once more: whoever crashed may have left it half on disk. */
+  inspectAnew(): void;
+  /** Makes a changed trust record durable. */
+  setTrust(trust: Trust): Promise<void>;
+  /** What the copy under way has moved; durable with the next move. */
+  setProgress(progress: CopyProgress): void;
+  /** The attempt under way as a report tells it. */
+  attempt(): ReportedAttempt | undefined;
+  /** Remembers a refused manifest and reports it, once. */
+  reject(refused: ReportedAttempt): Promise<void>;
+  now(): Moment;
+}
+
+type Needs = Pick<Ports, "journal" | "trust" | "outbox" | "clock" | "chance" | "log">;
+
+export async function openNotebook(ports: Needs, config: Config): Promise<Notebook> {
+  const bootId = await ports.clock.bootId();
+  const now = (): Moment => ({ bootId, ms: ports.clock.monotonicMs() });
+  let journal = (await ports.journal.read()) ?? firstJournal(now());
+  let trust = await ports.trust.read();
+  let progress = journal.fetch;
+  // A crash may have come between journal and outbox. An event that was put already stays single.
+  for (const event of journal.pending) await ports.outbox.put(event);
+
+  const write = async (next: Journal) => {
+    await ports.journal.write(next);
+    journal = next;
+    for (const event of next.pending) await ports.outbox.put(event);
+  };
+
+  const saveTrust = async (next: Trust) => {
+    await ports.trust.write(next);
+    trust = next;
+  };
+
+  const numbered = (drafts: readonly Draft[]): readonly ReportedEvent[] =>
+    drafts.map((draft, index) => ({
+      ...draft,
+      id: ports.chance.id(),
+      number: journal.eventNumber + 1 + index,
+      occurredAtS: ports.clock.wallS(),
+    }));
+
+  const told = (state: State, message: string): ReportedAttempt | undefined =>
+    "attempt" in state
+      ? {
+          id: state.attempt.id,
+          channel: state.attempt.channel,
+          revision: state.attempt.revision,
+          storePath: state.attempt.storePath,
+          state: state.name,
+          message,
+          rebootRequired: "plan" in state && state.plan?.rebootRequired === true,
+          elapsedMs: elapsedMs(journal.attemptSince, now()),
+          ...(progress === undefined ? {} : { fetch: progress }),
+        }
+      : undefined;
+
+  return {
+    get journal() {
+      return journal;
+    },
+    get trust() {
+      return trust;
+    },
+    now,
+    attempt: () => told(journal.machine.state, messageOf(journal.machine.state)),
+    inspectAnew() {
+      const { state, tally } = journal.machine;
+      if (state.name === "staged")
+        journal = { ...journal, machine: { state: { ...state, plan: undefined }, tally } };
+    },
+    setProgress(moved) {
+      progress = moved;
+    },
+    setTrust: saveTrust,
+    async reject(refused) {
+      const { last } = journal;
+      const known = last?.outcome === "rejected" && last.revision === refused.revision;
+      if (known && last.message === refused.message) return;
+      const pending = numbered([{ state: "idle", attempt: refused, message: refused.message }]);
+      await write({
+        ...journal,
+        bootId,
+        last: refused,
+        pending,
+        eventNumber: journal.eventNumber + pending.length,
+      });
+    },
+    async record(event) {
+      const before = journal.machine.state;
+      const moved = step(journal.machine, event);
+      if (moved === undefined) {
+        ports.log("warn", `ignored ${event.on} while ${before.name}`);
+        return false;
+      }
+      if (event.on === "retryAsked") {
+        await saveTrust(withoutQuarantined(trust, config.channel, event.revision));
+      }
+      if (moved.ending?.quarantine === true) await saveTrust(quarantined(trust, moved.ending));
+
+      const { state } = moved.machine;
+      const ended =
+        moved.ending === undefined ? undefined : tellEnding(moved.ending, told(before, ""), state);
+      const begins = "attempt" in event;
+      if (begins) progress = undefined;
+      const pending = numbered(draftsOf(before, event, moved, ended, told));
+      const { fetch: _, ...kept } = journal;
+      await write({
+        ...kept,
+        bootId,
+        machine: moved.machine,
+        since: now(),
+        attemptSince: begins ? now() : journal.attemptSince,
+        ...(progress === undefined ? {} : { fetch: progress }),
+        ...(ended === undefined ? {} : { last: ended }),
+        ...restOf(moved, now(), config, ports.chance.fraction()),
+        eventNumber: journal.eventNumber + pending.length,
+        pending,
+      });
+      const facts = ended ?? told(state, messageOf(state)) ?? {};
+      ports.log(
+        ended?.failureCode === undefined ? "info" : "warn",
+        `${before.name} → ${state.name}`,
+        { by: event.on, ...facts },
+      );
+      return true;
+    },
+  };
+}
+
+type Draft = Pick<ReportedEvent, "state" | "message"> & { readonly attempt?: ReportedAttempt };
+
+function draftsOf(
+  before: State,
+  event: Event,
+  { machine: { state } }: Step,
+  ended: ReportedAttempt | undefined,
+  told: (state: State, message: string) => ReportedAttempt | undefined,
+): readonly Draft[] {
+  const drafts: Draft[] = [];
+  if (ended !== undefined)
+    drafts.push({ state: ended.state, attempt: ended, message: ended.message });
+  const retried = event.on === "fetchFailed" || event.on === "unrestored";
+  const began =
+    state.name !== before.name || retried || event.on === "superseded" || event.on === "bootedNew";
+  const attempt = told(state, "failure" in event ? event.failure.message : messageOf(state));
+  if (began && attempt !== undefined && state.name !== "stuck") {
+    const failed = "failure" in event ? { failureCode: event.failure.code } : {};
+    drafts.push({
+      state: state.name,
+      attempt: { ...attempt, ...failed },
+      message: attempt.message,
+    });
+  }
+  return drafts;
+}
+
+function tellEnding(
+  ending: Ending,
+  told: ReportedAttempt | undefined,
+  state: State,
+): ReportedAttempt {
+  const { attempt, outcome, failure, by, rebootRequired } = ending;
+  return {
+    id: attempt.id,
+    channel: attempt.channel,
+    revision: attempt.revision,
+    storePath: attempt.storePath,
+    elapsedMs: told?.elapsedMs ?? 0,
+    ...(told?.fetch === undefined ? {} : { fetch: told.fetch }),
+    state: state.name === "stuck" ? "stuck" : "idle",
+    outcome,
+    ...(failure === undefined ? {} : { failureCode: failure.code }),
+    ...(by.on === "withdrawn" ? { rejectCode: by.code } : {}),
+    message: failure?.message ?? (by.on === "withdrawn" ? by.message : outcomeSentence(ending)),
+    rebootRequired,
+  };
+}
+
+function outcomeSentence({ outcome, by, rebootRequired }: Ending): string {
+  if (outcome === "superseded" && by.on === "superseded")
+    return `revision ${by.attempt.revision} took its place`;
+  if (outcome !== "applied") return "";
+  return rebootRequired ? "applied; reboot for the kernel of this revision" : "applied";
+}
+
+function messageOf(state: State): string {
+  return "failure" in state ? state.failure.message : sentences[state.name];
+}
+
+function quarantined(trust: Trust, { attempt, failure }: Ending): Trust {
+  const { channel, revision, payloadSha256 } = attempt;
+  return withQuarantined(trust, {
+    channel,
+    revision,
+    payloadSha256,
+    failure: failure?.code ?? "TOOL_FAILED",
+  });
+}
+
+/** When the next try may begin: of the copy, of the return, or of the revision. */
+function restOf(
+  { machine: { state, tally }, ending }: Step,
+  now: Moment,
+  { settings: { fetch, attempts, rollback } }: Config,
+  fraction: number,
+): { readonly rest: Moment } {
+  const waitMs = () => {
+    if (state.name === "fetching" && state.tries > 0) {
+      return backoffMs(state.tries - 1, fetch.retryFirstMs, fetch.retryMaxMs, fraction);
+    }
+    if (state.name === "rollingBack" && state.tries > 0) return rollback.retryMs;
+    if (ending !== undefined && state.name === "idle" && tally.ends > 0) {
+      return backoffMs(tally.ends - 1, attempts.retryFirstMs, attempts.retryMaxMs, fraction);
+    }
+    return 0;
+  };
+  return { rest: { ...now, ms: now.ms + waitMs() } };
+}

@@ -1,0 +1,239 @@
+import { AgentError } from "./agent-error.ts";
+import type { Agent } from "./agent.ts";
+import { backoffMs, jittered } from "./backoff.ts";
+import { checkIn } from "./check-in.ts";
+import type { Config } from "./config.ts";
+import { noContact } from "./contact.ts";
+import { work } from "./effects.ts";
+import type { Event } from "./events.ts";
+import { execute } from "./executor.ts";
+import { failureEvent } from "./failure-event.ts";
+import { openNotebook } from "./notebook.ts";
+import type { Outcome } from "./outcome.ts";
+import { poll } from "./poll.ts";
+import type { Asked } from "./poll.ts";
+import type { Ports } from "./ports.ts";
+import type { ReportedAttempt } from "./reported-event.ts";
+import { resumptionEvent } from "./resume.ts";
+import type { StateName } from "./states.ts";
+
+/** `run`: until the signal. `once`: one poll, and what follows from it until the device rests. */
+export type Mode = "run" | "once";
+
+/** Where the device rests when the agent ends. */
+export interface Rest {
+  readonly state: StateName;
+  /** The attempt that ended during this run; undefined: none did. */
+  readonly ended: ReportedAttempt | undefined;
+  /** Whether the server answered the last call. */
+  readonly inContact: boolean;
+}
+
+/** States whose work goes on beside polls: a newer manifest or a withdrawal ends it. */
+const WATCHED: ReadonlySet<StateName> = new Set(["accepted", "fetching"]);
+
+/**
+ * The agent: takes up what an earlier one left, then polls and works. The caller holds the lock.
+ *
+ * Everything durable goes through `ports.journal`, `ports.trust`, `ports.manifests` and
+ * `ports.outbox`; a test that wraps one of them sees every durable write and may kill the process
+ * after any of them.
+ *
+ * @throws {AgentError} when the agent cannot go on; the journal is whole and another start takes it up.
+ */
+export async function runAgent(
+  ports: Ports,
+  config: Config,
+  mode: Mode,
+  signal: AbortSignal,
+): Promise<Rest> {
+  await ports.disk.makeDirectory(config.stateDir);
+  for (const directory of ["manifests", "outbox", "result"]) {
+    await ports.disk.makeDirectory(`${config.stateDir}/${directory}`);
+  }
+  const notebook = await openNotebook(ports, config);
+  const agent: Agent = { ports, config, notebook, contact: noContact() };
+  const endedBefore = notebook.journal.last?.id;
+  await takeUp(agent);
+
+  let asked = false;
+  while (!signal.aborted) {
+    const { name } = notebook.journal.machine.state;
+    if (name === "idle" || name === "stuck") {
+      await rest(agent, signal);
+      if (mode === "once" && asked) break;
+      asked = true;
+      const found = await poll(agent, signal);
+      ports.log("info", "asked", {
+        found: found.found,
+        ...("reason" in found ? { reason: found.reason } : {}),
+      });
+      if (found.found === "news" && (await notebook.record(found.event))) continue;
+      if (mode === "once") break;
+      await ports.clock.sleep(pollMs(agent), signal);
+      continue;
+    }
+    asked = true;
+    const waits = waitMs(agent);
+    if (waits > 0) {
+      if (mode === "once") break;
+      await ports.clock.sleep(Math.min(waits, pollMs(agent)), signal);
+      await heed(agent, await poll(agent, signal));
+      continue;
+    }
+    const event = WATCHED.has(name)
+      ? await workWatched(agent, signal)
+      : await workOnce(agent, signal);
+    const moved = event !== undefined && (await notebook.record(event));
+    if (moved && event.on !== "held") continue;
+    if (event?.on === "held") ports.log("info", "held", { reason: event.reason });
+    if (mode === "once") break;
+    await ports.clock.sleep(pollMs(agent), signal);
+    if (!moved) await heed(agent, await poll(agent, signal));
+  }
+  return await settle(agent, endedBefore, signal);
+}
+
+/** Goes on where the journal says, or where the links say after a reboot. */
+async function takeUp(agent: Agent): Promise<void> {
+  const { notebook, ports } = agent;
+  const { state } = notebook.journal.machine;
+  const rebooted = notebook.journal.bootId !== (await ports.clock.bootId());
+  if (state.name !== "idle") ports.log("info", "taken up", { state: state.name, rebooted });
+  notebook.inspectAnew();
+  const event = await resumptionEvent(agent, rebooted);
+  if (event !== undefined) await notebook.record(event);
+}
+
+/** The work of a state that waits for something: tidies, or sees that somebody repaired the device. */
+async function rest(agent: Agent, signal: AbortSignal): Promise<void> {
+  const event = await workOnce(agent, signal);
+  if (event !== undefined) await agent.notebook.record(event);
+}
+
+/** The effects of the state, one after the other, until one has an event; undefined: there is nothing to do. */
+async function workOnce(agent: Agent, signal: AbortSignal): Promise<Event | undefined> {
+  const { state } = agent.notebook.journal.machine;
+  try {
+    for (const effect of work(state)) {
+      const result = await execute(agent, effect, signal);
+      if (result === "rest") return undefined;
+      if (result !== undefined) return result;
+    }
+    return undefined;
+  } catch (cause) {
+    signal.throwIfAborted();
+    if (!(cause instanceof AgentError) || (cause.kind !== "tool" && cause.kind !== "state"))
+      throw cause;
+    const code = cause.kind === "tool" ? "TOOL_FAILED" : "STATE_UNWRITABLE";
+    agent.ports.log("error", cause.message, {
+      state: state.name,
+      cause: String(cause.cause).slice(0, 1000),
+    });
+    return failureEvent(state, { code, message: cause.message });
+  }
+}
+
+/** The same beside polls, which report progress and may bring something that ends the work. */
+async function workWatched(agent: Agent, signal: AbortSignal): Promise<Event | undefined> {
+  const given = new AbortController();
+  const both = AbortSignal.any([signal, given.signal]);
+  const working = workOnce(agent, both);
+  let over = false;
+  const done = working.then(
+    () => (over = true),
+    () => (over = true),
+  );
+  let interruption: Event | undefined;
+  const watching = (async () => {
+    while (!over) {
+      await Promise.race([done, agent.ports.clock.sleep(pollMs(agent), both)]);
+      if (over) return;
+      const found = await poll(agent, both);
+      if (found.found !== "news" || found.event.on === "retryAsked") continue;
+      interruption = found.event;
+      given.abort();
+      return;
+    }
+  })();
+  try {
+    const event = await working;
+    given.abort();
+    // The watch ends by the abort; what it was doing then is of no matter any more.
+    await watching.catch(() => undefined);
+    return interruption ?? event;
+  } catch (cause) {
+    given.abort();
+    await watching.catch(() => undefined);
+    if (interruption !== undefined && !signal.aborted) return interruption;
+    throw cause;
+  }
+}
+
+async function heed({ notebook }: Agent, found: Asked): Promise<void> {
+  if (found.found === "news") await notebook.record(found.event);
+}
+
+/** What is left of the wait between two tries of a copy or a return. */
+function waitMs({ notebook }: Agent): number {
+  const { rest, machine } = notebook.journal;
+  const now = notebook.now();
+  const retries = "tries" in machine.state && machine.state.tries > 0;
+  return retries && rest !== undefined && rest.bootId === now.bootId
+    ? Math.max(0, rest.ms - now.ms)
+    : 0;
+}
+
+/** The device's own interval where it has one, else the server's; longer after failures. */
+function pollMs({ config, contact, ports }: Agent): number {
+  const { minMs, maxMs, defaultMs, jitterPercent, backoffFirstMs, backoffMaxMs } =
+    config.settings.poll;
+  const fraction = ports.chance.fraction();
+  const own =
+    config.pollInterval === null ? contact.directedMs || defaultMs : config.pollInterval * 1000;
+  const clamped = Math.min(maxMs, Math.max(minMs, own));
+  const wait =
+    contact.misses === 0
+      ? jittered(clamped, jitterPercent, fraction)
+      : Math.max(minMs, backoffMs(contact.misses, backoffFirstMs, backoffMaxMs, fraction));
+  return Math.max(wait, contact.retryAfterMs);
+}
+
+/** Tells the server how it ended, as far as it listens, and says where the device rests. */
+async function settle(
+  agent: Agent,
+  endedBefore: string | undefined,
+  signal: AbortSignal,
+): Promise<Rest> {
+  const { notebook, ports, contact } = agent;
+  for (let calls = 0; calls < 16 && !signal.aborted; calls += 1) {
+    const waiting = (await ports.outbox.oldest(1)).length > 0;
+    if (!waiting) break;
+    const answer = await checkIn(agent, signal);
+    if (answer.got !== "answer" || answer.value.acknowledgedEventIds.length === 0) break;
+  }
+  const { last, machine } = notebook.journal;
+  return {
+    state: machine.state.name,
+    ended: last !== undefined && last.id !== endedBefore ? last : undefined,
+    inContact: contact.misses === 0 && contact.answeredAtMs !== undefined,
+  };
+}
+
+/** Exit status of `once`. */
+export function exitStatus({ state, ended, inContact }: Rest): number {
+  if (state === "stuck") return 6;
+  if (ended !== undefined) return statusOfOutcome[ended.outcome ?? "failed"];
+  if (state !== "idle") return 5;
+  return inContact ? 0 : 1;
+}
+
+const statusOfOutcome: Record<Outcome, number> = {
+  applied: 0,
+  superseded: 0,
+  rejected: 3,
+  failed: 4,
+  rolled_back: 4,
+  interrupted: 4,
+  external_change: 4,
+};

@@ -1,0 +1,104 @@
+import * as v from "valibot";
+
+const ms = (standard: number) => v.optional(v.pipe(v.number(), v.minValue(0)), standard);
+const count = (standard: number) =>
+  v.optional(v.pipe(v.number(), v.integer(), v.minValue(0)), standard);
+const text = (standard: string) => v.optional(v.string(), standard);
+const group = <Entries extends v.ObjectEntries>(entries: Entries) =>
+  v.optional(v.strictObject(entries), {} as never);
+
+const SECOND = 1000;
+const MINUTE = 60 * SECOND;
+const HOUR = 60 * MINUTE;
+const MEBIBYTE = 1024 * 1024;
+
+/**
+ * Limits and places, each with its default. Durations are in milliseconds of the monotonic clock
+ * unless the name says otherwise. Made for tests and odd machines; nobody else need set any.
+ */
+export const settingsSchema = v.strictObject({
+  /** File with the random id of this boot. */
+  bootIdFile: text("/proc/sys/kernel/random/boot_id"),
+  /** Prints failed units, one a line, name first. */
+  failedUnitsCmd: text("systemctl list-units --state=failed --plain --no-legend --no-pager --full"),
+  clock: group({
+    /** Exists while something keeps the wall clock right. */
+    synchronizedFile: text("/run/systemd/timesync/synchronized"),
+    /** When the configuration was built, seconds since 1970 UTC: no trusted time lies before it. */
+    builtAtS: count(0),
+  }),
+  poll: group({
+    /** Bounds of what the server may direct. */
+    minMs: ms(5 * SECOND),
+    maxMs: ms(24 * HOUR),
+    /** When neither device nor server says. */
+    defaultMs: ms(5 * MINUTE),
+    /** Share by which each wait is lengthened or shortened at random, percent. */
+    jitterPercent: ms(10),
+    /** After failures: full jitter below these. */
+    backoffFirstMs: ms(5 * SECOND),
+    backoffMaxMs: ms(30 * MINUTE),
+  }),
+  server: group({
+    callMs: ms(15 * SECOND),
+    readMaxBytes: count(64 * 1024),
+    listingMaxBytes: count(4 * MEBIBYTE + 1024),
+  }),
+  nix: group({
+    connectTimeoutS: count(15),
+    /** nix's own limit for one download, below the agent's for the whole copy. */
+    stallTimeoutS: count(60),
+    downloadAttempts: count(3),
+    commandMs: ms(MINUTE),
+    /** For commands that read every byte of a closure. */
+    closureMs: ms(15 * MINUTE),
+  }),
+  preflight: group({
+    /** Free space wanted on top of what is missing, percent. */
+    marginPercent: ms(10),
+    /** Bytes that the file system of the state directory must have free. */
+    stateFreeBytes: count(MEBIBYTE),
+  }),
+  fetch: group({
+    stallMs: ms(2 * MINUTE),
+    minBytesPerS: count(1024),
+    rateWindowMs: ms(5 * MINUTE),
+    totalMs: ms(6 * HOUR),
+    budgetPercent: ms(110),
+    budgetSlackBytes: count(64 * MEBIBYTE),
+    sampleMs: ms(SECOND),
+    /** Between copies of one attempt: full jitter below these. */
+    retryFirstMs: ms(MINUTE),
+    retryMaxMs: ms(HOUR),
+  }),
+  staged: group({
+    /** How old the server's last offer may be when it does not answer at the moment of going on. */
+    confirmedWithinMs: ms(HOUR),
+  }),
+  activation: group({
+    limitMs: ms(15 * MINUTE),
+    /** From SIGTERM to SIGKILL. */
+    graceMs: ms(10 * SECOND),
+    /** How often the result is looked for. */
+    watchMs: ms(100),
+    busyTries: count(10),
+    busyWaitMs: ms(30 * SECOND),
+  }),
+  probation: group({
+    limitMs: ms(5 * MINUTE),
+    runMs: ms(MINUTE),
+    passes: count(2),
+    passIntervalMs: ms(10 * SECOND),
+    /** The server's silence counts against the closure when it answered so shortly before. */
+    contactWithinMs: ms(10 * MINUTE),
+  }),
+  rollback: group({
+    retryMs: ms(10 * SECOND),
+    /** How long the previous system tries to reach the server after contact was lost. */
+    contactMs: ms(MINUTE),
+  }),
+  /** Between attempts at one revision: full jitter below these. */
+  attempts: group({ retryFirstMs: ms(MINUTE), retryMaxMs: ms(HOUR) }),
+});
+
+export type Settings = v.InferOutput<typeof settingsSchema>;

@@ -1,0 +1,81 @@
+/** What the journal tells a person at the device. Pure. */
+import type { Journal } from "./journal.ts";
+import type { ReportedAttempt } from "./reported-event.ts";
+import { sentences } from "./states.ts";
+import type { Trust } from "./trust.ts";
+
+export interface Status {
+  readonly deviceId: string;
+  readonly channel: string;
+  readonly state: string;
+  readonly explanation: string;
+  readonly committedRevision: number;
+  readonly floorRevision: number;
+  readonly quarantinedRevisions: readonly number[];
+  readonly attempt:
+    | { readonly id: string; readonly revision: number; readonly storePath: string }
+    | undefined;
+  readonly lastAttempt: ReportedAttempt | undefined;
+  readonly unreportedEvents: number;
+}
+
+export function statusOf(
+  device: { readonly deviceId: string; readonly channel: string },
+  journal: Journal | undefined,
+  trust: Trust,
+  unreportedEvents: number,
+): Status {
+  const state = journal?.machine.state ?? { name: "idle" };
+  const channel = trust.channels[device.channel];
+  return {
+    ...device,
+    state: state.name,
+    explanation: "failure" in state ? state.failure.message : sentences[state.name],
+    committedRevision: channel?.committed?.revision ?? 0,
+    floorRevision: channel?.floor.revision ?? 0,
+    quarantinedRevisions: trust.quarantine
+      .filter((one) => one.channel === device.channel)
+      .map(({ revision }) => revision),
+    attempt:
+      "attempt" in state
+        ? {
+            id: state.attempt.id,
+            revision: state.attempt.revision,
+            storePath: state.attempt.storePath,
+          }
+        : undefined,
+    lastAttempt: journal?.last,
+    unreportedEvents,
+  };
+}
+
+/** A table of two columns. */
+export function printStatus(status: Status): string {
+  const { lastAttempt: last, attempt } = status;
+  const rows: readonly (readonly [string, string])[] = [
+    ["device", status.deviceId],
+    ["channel", status.channel],
+    ["state", `${status.state}: ${status.explanation}`],
+    ["committed", revision(status.committedRevision)],
+    ["floor", revision(status.floorRevision)],
+    ...(status.quarantinedRevisions.length > 0
+      ? [["quarantined", status.quarantinedRevisions.map(revision).join(", ")] as const]
+      : []),
+    ...(attempt === undefined
+      ? []
+      : [["under way", `${revision(attempt.revision)} ${attempt.storePath}`] as const]),
+    ...(last === undefined
+      ? []
+      : [["last attempt", `${revision(last.revision)} ${ending(last)}`] as const]),
+    ["unreported", `${status.unreportedEvents} events`],
+  ];
+  const width = Math.max(...rows.map(([name]) => name.length));
+  return rows.map(([name, value]) => `${name.padEnd(width)}  ${value}\n`).join("");
+}
+
+const revision = (number: number) => (number === 0 ? "none" : `r${number}`);
+
+function ending({ outcome, failureCode, rejectCode, message }: ReportedAttempt): string {
+  const code = failureCode ?? rejectCode;
+  return `${outcome ?? ""}${code === undefined ? "" : ` (${code})`}${message === "" ? "" : `: ${message}`}`;
+}

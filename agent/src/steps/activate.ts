@@ -1,0 +1,94 @@
+import type { Event } from "../events.ts";
+import type { FailureCodeName } from "../failure.ts";
+import type { Step } from "./effect-result.ts";
+import { newFailedUnits, unitsSentence } from "./new-failed-units.ts";
+import type { SwitchResult } from "./run-switch.ts";
+import { runSwitch } from "./run-switch.ts";
+
+export const setProfile: Step<"setProfile"> = async (
+  { ports, notebook },
+  { storePath },
+  signal,
+) => {
+  const said = await ports.nix.setProfile(storePath, signal);
+  if (said === undefined) return undefined;
+  const failure = {
+    code: "COMMIT_FAILED" as const,
+    message: `the system profile could not be set: ${said}`,
+  };
+  return notebook.journal.machine.state.name === "activating"
+    ? { on: "untouched", failure }
+    : { on: "uncommitted", failure };
+};
+
+/**
+ * Lets the closure take over and reads from the links what came of it: the exit status alone tells
+ * neither whether anything moved (1) nor whether what moved works (2, 4).
+ */
+export const activate: Step<"activate"> = async (agent, { attempt, prev, action }, signal) => {
+  const { ports } = agent;
+  const result = await runSwitch(
+    agent,
+    `${attempt.id}-activate`,
+    { storePath: attempt.storePath, action },
+    signal,
+  );
+  if (action === "boot") {
+    return result.ended === "exited" && result.code === 0
+      ? { on: "needsReboot" }
+      : failed("untouched", "ACTIVATION_REFUSED", `${ended(result)}; nothing was activated`);
+  }
+  const running = await ports.links.running();
+  if (running === attempt.storePath) {
+    if (result.ended === "exited" && result.code === 0) return { on: "activated" };
+    // Some unit failed, perhaps one that has nothing to do with the update.
+    if (result.ended === "exited" && result.code === 4) {
+      const units = await newFailedUnits(agent, prev, signal);
+      return units.length === 0
+        ? { on: "activated" }
+        : failed("broken", "UNITS_FAILED", unitsSentence(units));
+    }
+    return failed("broken", codeOf(result), `${ended(result)} although the closure runs`);
+  }
+  if (running === prev.running) {
+    return refused(result)
+      ? failed(
+          "untouched",
+          result.ended === "busy" ? "SWITCH_BUSY" : "ACTIVATION_REFUSED",
+          `${ended(result)}; nothing was activated`,
+        )
+      : failed("broken", codeOf(result), `${ended(result)} and the closure does not run`);
+  }
+  return {
+    on: "linksChanged",
+    failure: {
+      code: "LINKS_CHANGED",
+      message: `${running} runs, which this agent did not activate; somebody else switched meanwhile`,
+    },
+  };
+};
+
+/** Whether the program ended before it touched the running system, as far as its status tells. */
+const refused = (result: SwitchResult) =>
+  result.ended === "busy" || (result.ended === "exited" && [1, 11, 100].includes(result.code));
+
+const codeOf = (result: SwitchResult): FailureCodeName =>
+  result.ended === "timed out" ? "ACTIVATION_TIMEOUT" : "ACTIVATION_FAILED";
+
+function ended(result: SwitchResult): string {
+  switch (result.ended) {
+    case "exited":
+      return `switch-to-configuration ended with status ${result.code}${result.tail === "" ? "" : ` (${result.tail})`}`;
+    case "timed out":
+      return "switch-to-configuration did not end in time";
+    case "vanished":
+      return "switch-to-configuration was killed";
+    case "busy":
+      return "another switch holds the lock";
+  }
+}
+
+const failed = (on: "untouched" | "broken", code: FailureCodeName, message: string): Event => ({
+  on,
+  failure: { code, message },
+});

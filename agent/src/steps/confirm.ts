@@ -1,0 +1,34 @@
+import { poll } from "../poll.ts";
+import { unreachable } from "../unreachable.ts";
+import type { Step } from "./effect-result.ts";
+import { storedManifest } from "./stored-manifest.ts";
+
+/**
+ * Asks once more before anything is touched: a download may have taken hours, and the release may
+ * have been paused meanwhile. A server that does not answer holds nothing up that it offered shortly before.
+ */
+export const confirm: Step<"confirm"> = async (agent, { attempt }, signal) => {
+  const opened = await storedManifest(agent, attempt);
+  if (!opened.ok) return { on: "withdrawn", code: opened.code, message: opened.message };
+  const asked = await poll(agent, signal);
+  switch (asked.found) {
+    case "the same":
+      return { on: "cleared" };
+    case "news":
+      return asked.event;
+    case "hold":
+      return { on: "held", reason: asked.reason };
+    case "nothing said": {
+      const { offered } = agent.contact;
+      const withinMs = agent.config.settings.staged.confirmedWithinMs;
+      const recent =
+        offered?.payloadSha256 === attempt.payloadSha256 &&
+        agent.ports.clock.monotonicMs() - offered.atMs < withinMs;
+      return recent
+        ? { on: "cleared" }
+        : { on: "held", reason: `the server does not answer: ${asked.message}` };
+    }
+    default:
+      return unreachable(asked);
+  }
+};

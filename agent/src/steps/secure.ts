@@ -1,0 +1,42 @@
+import type { Agent } from "../agent.ts";
+import type { Event } from "../events.ts";
+import type { Step } from "./effect-result.ts";
+
+const noWayBack = (message: string): Event => ({
+  on: "unsecured",
+  failure: { code: "NO_WAY_BACK", message },
+});
+
+/** Records what runs, roots it, and takes the baseline by which the closure is judged. */
+export const secure: Step<"secure"> = async (agent, _effect, signal) => {
+  const { ports } = agent;
+  const running = await ports.links.running();
+  if (running === "")
+    return noWayBack("/run/current-system names no system to return to; install one by hand first");
+  await ports.links.root("prev", running);
+  if (!(await ports.nix.isValid(running, signal)) || !(await ports.links.switchable(running))) {
+    return noWayBack(
+      `${running} runs but is not whole in the store; repair it with \`nix-store --repair-path\``,
+    );
+  }
+  const profile = await ports.links.profile();
+  return {
+    on: "secured",
+    prev: {
+      running,
+      booted: await ports.links.booted(),
+      profile: profile.storePath,
+      generation: profile.number,
+      // The switch resets failed units, so only a look beforehand tells which had failed already.
+      failedUnits: (await ports.health.failedUnits(signal)) ?? [],
+      inContact: inContact(agent),
+    },
+  };
+};
+
+function inContact({ contact, ports, config }: Agent): boolean {
+  if (contact.answeredAtMs === undefined) return false;
+  return (
+    ports.clock.monotonicMs() - contact.answeredAtMs < config.settings.probation.contactWithinMs
+  );
+}

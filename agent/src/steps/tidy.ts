@@ -1,0 +1,16 @@
+import type { Step } from "./effect-result.ts";
+
+/** Lets go of what ended attempts left. Repeated at each start, so a crash leaks nothing. */
+export const tidy: Step<"tidy"> = async ({ ports, notebook }) => {
+  await ports.links.unroot("staged");
+  await ports.links.unroot("prev");
+  await ports.activation.forget(undefined);
+  const channels = Object.values(notebook.trust.channels);
+  await ports.manifests.keep(
+    channels.flatMap(({ floor, committed }) => [
+      floor.payloadSha256,
+      ...(committed === undefined ? [] : [committed.payloadSha256]),
+    ]),
+  );
+  return "rest";
+};
