@@ -4,13 +4,13 @@ import { countOf, relativeTime, revisionText } from "../amounts.ts";
 import type { Server } from "../client.ts";
 import type { Host } from "../host.ts";
 import { momentMs } from "../moment.ts";
-import { paintMood } from "../mood-paint.ts";
 import type { Output } from "../output.ts";
 import { readPages } from "../pages.ts";
 import { answerOf } from "../server-error.ts";
 import { renderTable } from "../table.ts";
 import { safeText } from "../terminal-text.ts";
 import { deviceDocument } from "./document.ts";
+import { paintMood } from "./mood-paint.ts";
 import { attemptText, deviceMood } from "./standing.ts";
 
 /** Most that the server gives at once. */

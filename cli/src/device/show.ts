@@ -8,12 +8,12 @@ import type { Server } from "../client.ts";
 import { enumText } from "../enum-text.ts";
 import type { Host } from "../host.ts";
 import { momentMs, momentText } from "../moment.ts";
-import { paintMood } from "../mood-paint.ts";
 import type { Output } from "../output.ts";
 import { answerOf } from "../server-error.ts";
 import { renderFields, renderTable } from "../table.ts";
 import { safeText } from "../terminal-text.ts";
 import { deviceDocument, eventDocument } from "./document.ts";
+import { paintMood } from "./mood-paint.ts";
 import { attemptText, deviceMood } from "./standing.ts";
 
 /** Events shown, newest first. */

@@ -1,5 +1,5 @@
-import type { Mood } from "./device/standing.ts";
-import type { Output } from "./output.ts";
+import type { Output } from "../output.ts";
+import type { Mood } from "./standing.ts";
 
 const COLOUR = { good: "green", busy: "cyan", bad: "red" } as const;
 
