@@ -5,7 +5,8 @@ import type { PublishToken } from "./access/publish-token.ts";
 import { mayPublish, mayPublishSomewhere, mayRead, type Scope } from "./access/scopes.ts";
 import type { SessionKeys } from "./access/session-key-file.ts";
 import { readSession, SESSION_PREFIX, type Session } from "./access/session-token.ts";
-import { answerTo, OtaError } from "./errors.ts";
+import { answerTo } from "./errors.ts";
+import { OtaError } from "./ota-error.ts";
 
 /** Who calls. */
 export type Caller =

@@ -1,4 +1,4 @@
-import { OtaError } from "./errors.ts";
+import { OtaError } from "./ota-error.ts";
 
 /** Where a page ended: the sort key of its last row. */
 export type CursorParts = readonly string[];

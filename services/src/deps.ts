@@ -13,6 +13,8 @@ export interface Deps {
   readonly nowMs: () => number;
   /** From 0 up to 1, for jitter. */
   readonly random: () => number;
+  /** Lets what waits in the event loop have its turn. */
+  readonly nextTurn: () => Promise<void>;
   readonly sessionKeys: SessionKeys;
   /** Normalised URLs by which devices may mean this server. */
   readonly publicUrls: ReadonlySet<string>;

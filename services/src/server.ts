@@ -1,4 +1,5 @@
 import { readFileSync } from "node:fs";
+import { setImmediate } from "node:timers/promises";
 
 import { normalizeServerUrl } from "@nix-ota/proto/auth-statement";
 import type { Logger } from "pino";
@@ -15,11 +16,12 @@ import { migrate } from "./db/migrate.ts";
 import { ensureEventPartitions } from "./db/partitions.ts";
 import { sqlFault } from "./db/sql-fault.ts";
 import type { Store } from "./db/store.ts";
-import { answerTo, OtaError } from "./errors.ts";
+import { answerTo } from "./errors.ts";
 import { healthPages } from "./health.ts";
 import { LIMITS } from "./limits.ts";
 import { listen } from "./listener.ts";
 import { startMaintenance } from "./maintenance.ts";
+import { OtaError } from "./ota-error.ts";
 import { routes } from "./routes.ts";
 
 /** A server that takes calls. */
@@ -82,6 +84,7 @@ async function serve(
         sessionKeys: credentials.sessionKeys,
         nowMs: () => Date.now(),
         random: () => Math.random(),
+        nextTurn: () => setImmediate(),
         checkInIntervalMs: config.checkInIntervalS * 1000,
         version: versionOfProgram(),
       },

@@ -14,7 +14,7 @@ import { dirname } from "node:path";
 
 import { fromBase64, toBase64 } from "@nix-ota/proto/hash";
 
-import { fsyncPath } from "../db/durable-files.ts";
+import { fsyncPath } from "../fsync-path.ts";
 
 const KEY_BYTES = 32;
 const MOST_KEYS = 2;

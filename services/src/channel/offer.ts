@@ -1,4 +1,4 @@
-import type { Standing } from "../db/database.ts";
+import type { Standing } from "../standing.ts";
 
 /** What is known of the head of a channel for one target. */
 export interface HeadFacts {

@@ -11,7 +11,7 @@ import type {
 import { callerOf, requireRead, requireReadOrPublish } from "../auth.ts";
 import { makeCursor, readCursor } from "../cursor.ts";
 import type { Deps } from "../deps.ts";
-import { OtaError } from "../errors.ts";
+import { OtaError } from "../ota-error.ts";
 import { holdMessage } from "./offer-message.ts";
 import { newestFor, offer, type OfferDecision } from "./offer.ts";
 import {

@@ -1,17 +1,17 @@
-import { create, fromBinary } from "@bufbuild/protobuf";
+import { create, fromBinary, type MessageInitShape } from "@bufbuild/protobuf";
 import { timestampFromDate } from "@bufbuild/protobuf/wkt";
 import { fromHex } from "@nix-ota/proto/hash";
 import {
-  AgentState,
   AttemptSchema,
   DeviceSchema,
   DeviceStanding,
   InventorySchema,
+  type AgentState,
   type Device,
 } from "@nix-ota/proto/nixota/v1/device_pb";
 
-import type { Standing } from "../db/database.ts";
-import type { DeviceRow } from "./device-queries.ts";
+import type { Standing } from "../standing.ts";
+import type { StoredDevice, StoredStatus } from "./stored-device.ts";
 
 const STANDING = {
   accepted: DeviceStanding.ACCEPTED,
@@ -26,38 +26,36 @@ export function standingMessage(standing: Standing): DeviceStanding {
 }
 
 /** The contract's Device. What was never reported is left out. */
-export function deviceMessage(row: DeviceRow): Device {
+export function deviceMessage(device: StoredDevice): Device {
   return create(DeviceSchema, {
-    id: row.id,
-    channel: row.channel,
-    target: row.target,
-    standing: standingMessage(row.standing),
-    publicKey: row.public_key,
-    keyEpoch: row.key_epoch,
-    tags: row.tags,
-    pinnedRevision: row.pinned_revision,
-    enrolledAt: timestampFromDate(row.enrolled_at),
-    ...(row.inventory === null ? {} : { inventory: fromBinary(InventorySchema, row.inventory) }),
-    ...(row.attempt === null ? {} : { attempt: fromBinary(AttemptSchema, row.attempt) }),
-    ...(row.last_seen_at === null
+    id: device.id,
+    channel: device.channel,
+    target: device.target,
+    standing: standingMessage(device.standing),
+    publicKey: device.publicKey,
+    keyEpoch: device.keyEpoch,
+    tags: [...device.tags],
+    pinnedRevision: device.pinnedRevision,
+    enrolledAt: timestampFromDate(device.enrolledAt),
+    ...(device.inventory === undefined
       ? {}
-      : {
-          // The column holds whatever number the device sent; unknown ones stay so.
-          state: (row.state ?? AgentState.UNSPECIFIED) as AgentState,
-          links: {
-            running: row.running ?? "",
-            booted: row.booted ?? "",
-            profile: row.profile ?? "",
-          },
-          floor: {
-            revision: row.floor_revision ?? 0n,
-            payloadSha256: row.floor_sha256 ?? new Uint8Array(),
-          },
-          committedRevision: row.committed_revision ?? 0n,
-          agentVersion: row.agent_version ?? "",
-          agentLevel: Number(row.agent_level ?? 0n),
-          pinnedKeyIds: (row.pinned_key_ids ?? []).flatMap((id) => fromHex(id) ?? []),
-          lastSeenAt: timestampFromDate(row.last_seen_at),
-        }),
+      : { inventory: fromBinary(InventorySchema, device.inventory) }),
+    ...(device.attempt === undefined ? {} : { attempt: fromBinary(AttemptSchema, device.attempt) }),
+    ...(device.status === undefined ? {} : reported(device.status)),
   });
+}
+
+function reported(status: StoredStatus): MessageInitShape<typeof DeviceSchema> {
+  const { running, booted, profile } = status;
+  return {
+    // The column holds whatever number the device sent; unknown ones stay so.
+    state: status.state as AgentState,
+    links: { running, booted, profile },
+    floor: { revision: status.floorRevision, payloadSha256: status.floorSha256 },
+    committedRevision: status.committedRevision,
+    agentVersion: status.agentVersion,
+    agentLevel: Number(status.agentLevel),
+    pinnedKeyIds: status.pinnedKeyIds.flatMap((id) => fromHex(id) ?? []),
+    lastSeenAt: timestampFromDate(status.lastSeenAt),
+  };
 }

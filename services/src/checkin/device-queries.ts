@@ -1,7 +1,9 @@
 import { sql } from "kysely";
 
-import type { Db, Standing } from "../db/database.ts";
+import type { Db } from "../db/database.ts";
+import type { Standing } from "../standing.ts";
 import type { DeviceFilter } from "./device-filter.ts";
+import type { StoredDevice, StoredStatus } from "./stored-device.ts";
 
 /** A device as far as its proof of who it is goes. */
 export interface DeviceIdentity {
@@ -67,61 +69,74 @@ export async function pinDevice(
   return pinned !== undefined;
 }
 
-/** A device with its newest report; nulls: it never reported. */
-export type DeviceRow = Awaited<ReturnType<typeof findDevices>>[number];
-
 /** Devices by id: one of them, or those after an id. */
 export async function findDevices(
   db: Db,
   which:
     | { readonly id: string }
     | { readonly after: string; readonly filter: DeviceFilter; readonly limit: number },
-) {
-  let query = db
-    .selectFrom("device")
-    .leftJoin("device_status as status", "status.device_id", "device.id")
-    .leftJoin("attempt", (join) =>
-      join
-        .onRef("attempt.device_id", "=", "device.id")
-        .onRef("attempt.attempt_id", "=", "status.attempt_id"),
-    )
-    .orderBy("device.id")
-    .select([
-      "device.id",
-      "device.channel",
-      "device.target",
-      "device.standing",
-      "device.public_key",
-      "device.key_epoch",
-      "device.tags",
-      "device.pinned_revision",
-      "device.retry_revision",
-      "device.inventory",
-      "device.system",
-      "device.enrolled_at",
-      "status.state",
-      "status.running",
-      "status.booted",
-      "status.profile",
-      "status.floor_revision",
-      "status.floor_sha256",
-      "status.committed_revision",
-      "status.agent_version",
-      "status.agent_level",
-      "status.pinned_key_ids",
-      "status.quarantined_revisions",
-      "status.sequence",
-      "status.last_seen_at",
-      "attempt.detail as attempt",
-    ]);
+): Promise<readonly StoredDevice[]> {
+  let query = db.selectFrom("device").orderBy("id").selectAll();
   if ("id" in which) {
-    query = query.where("device.id", "=", which.id);
+    query = query.where("id", "=", which.id);
   } else {
     const { after, filter, limit } = which;
-    if (filter.channel !== undefined) query = query.where("device.channel", "=", filter.channel);
-    query = query.where("device.id", ">", after).limit(limit);
+    if (filter.channel !== undefined) query = query.where("channel", "=", filter.channel);
+    query = query.where("id", ">", after).limit(limit);
   }
-  return await query.execute();
+  const devices = await query.execute();
+  if (devices.length === 0) return [];
+  const statuses = await findStatuses(
+    db,
+    devices.map(({ id }) => id),
+  );
+  return devices.map((device) => ({
+    id: device.id,
+    channel: device.channel,
+    target: device.target,
+    standing: device.standing,
+    publicKey: device.public_key,
+    keyEpoch: device.key_epoch,
+    tags: device.tags,
+    pinnedRevision: device.pinned_revision,
+    enrolledAt: device.enrolled_at,
+    inventory: device.inventory ?? undefined,
+    status: statuses.get(device.id)?.status,
+    attempt: statuses.get(device.id)?.attempt ?? undefined,
+  }));
+}
+
+async function findStatuses(db: Db, deviceIds: readonly string[]) {
+  const rows = await db
+    .selectFrom("device_status as status")
+    .leftJoin("attempt", (join) =>
+      join
+        .onRef("attempt.device_id", "=", "status.device_id")
+        .onRef("attempt.attempt_id", "=", "status.attempt_id"),
+    )
+    .where("status.device_id", "in", deviceIds)
+    .selectAll("status")
+    .select("attempt.detail as attempt")
+    .execute();
+  return new Map(
+    rows.map((row) => {
+      const status: StoredStatus = {
+        sequence: row.sequence,
+        state: row.state,
+        running: row.running,
+        booted: row.booted,
+        profile: row.profile,
+        floorRevision: row.floor_revision,
+        floorSha256: row.floor_sha256,
+        committedRevision: row.committed_revision,
+        agentVersion: row.agent_version,
+        agentLevel: row.agent_level,
+        pinnedKeyIds: row.pinned_key_ids,
+        lastSeenAt: row.last_seen_at,
+      };
+      return [row.device_id, { status, attempt: row.attempt }];
+    }),
+  );
 }
 
 /** An event with its place in the history. */

@@ -1,6 +1,6 @@
 import { sameBytes } from "@nix-ota/proto/bytes";
 
-import type { Standing } from "../db/database.ts";
+import type { Standing } from "../standing.ts";
 
 /** What a device that presents its key is told. */
 export type EnrolmentDecision =

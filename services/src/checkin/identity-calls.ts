@@ -4,14 +4,14 @@ import { claimedDeviceId } from "@nix-ota/proto/auth-statement";
 import { isSoundPublicKey } from "@nix-ota/proto/ed25519";
 import type { CheckinService, EnrolRequest } from "@nix-ota/proto/nixota/v1/checkin_service_pb";
 
-import { makeChallenge } from "../access/challenge.ts";
+import { isOwnChallenge, makeChallenge } from "../access/challenge.ts";
 import { issueSession, SESSION_LIFE_S } from "../access/session-token.ts";
 import type { Deps } from "../deps.ts";
-import { OtaError } from "../errors.ts";
+import { OtaError } from "../ota-error.ts";
 import { standingMessage } from "./device-message.ts";
 import { findEnrolmentMode, findIdentity, pinDevice } from "./device-queries.ts";
 import { decideEnrolment, type EnrolmentDecision } from "./enrolment.ts";
-import { requireProof } from "./prove.ts";
+import { requireProof } from "./proof.ts";
 
 type IdentityCalls = Pick<
   ServiceImpl<typeof CheckinService>,
@@ -30,9 +30,13 @@ export function identityCalls(deps: Deps): IdentityCalls {
       if (!isSoundPublicKey(request.publicKey)) {
         throw new OtaError("CREDENTIAL_INVALID", "the device's key is not a sound ed25519 key");
       }
-      const deviceId = requireProof(deps, request.auth, request.publicKey, {
-        kind: "CREDENTIAL_INVALID",
-        message: "the statement is not signed by the key presented",
+      const deviceId = requireProof(request.auth, {
+        ...proofRules(deps),
+        publicKey: request.publicKey,
+        notSigned: new OtaError(
+          "CREDENTIAL_INVALID",
+          "the statement is not signed by the key presented",
+        ),
       });
       const { standing, keyEpoch } = await enrol(deps, deviceId, request);
       return { standing: standingMessage(standing), keyEpoch };
@@ -47,9 +51,10 @@ export function identityCalls(deps: Deps): IdentityCalls {
       if (identity === undefined) {
         throw new OtaError("DEVICE_UNKNOWN", `there is no device ${deviceId}; enrol it`);
       }
-      requireProof(deps, auth, identity.publicKey, {
-        kind: "KEY_CONFLICT",
-        message: `${deviceId} is pinned to another key; give the device another id, or have its key replaced`,
+      requireProof(auth, {
+        ...proofRules(deps),
+        publicKey: identity.publicKey,
+        notSigned: keyConflict(deviceId),
       });
       const { standing, keyEpoch, lastSequence } = identity;
       if (standing === "revoked" || standing === "rejected") throw revoked(deviceId);
@@ -84,10 +89,7 @@ async function enrol(
     case "known":
       return decision;
     case "conflict":
-      throw new OtaError(
-        "KEY_CONFLICT",
-        `${deviceId} is pinned to another key; give the device another id, or have its key replaced`,
-      );
+      throw keyConflict(deviceId);
     case "revoked":
       throw revoked(deviceId);
     case "closed":
@@ -102,4 +104,20 @@ async function enrol(
 
 function revoked(deviceId: string): OtaError {
   return new OtaError("DEVICE_REVOKED", `the access of ${deviceId} was ended by an operator`);
+}
+
+function keyConflict(deviceId: string): OtaError {
+  return new OtaError(
+    "KEY_CONFLICT",
+    `${deviceId} is pinned to another key; give the device another id, or have its key replaced`,
+  );
+}
+
+function proofRules({ publicUrls, sessionKeys, nowMs }: Deps) {
+  const now = nowMs();
+  return {
+    publicUrls,
+    isOwnChallenge: (nonce: Uint8Array, deviceId: string) =>
+      isOwnChallenge(nonce, deviceId, sessionKeys, now),
+  };
 }

@@ -1,7 +1,8 @@
 import { sql, type Kysely, type Transaction } from "kysely";
 
 import type { HeadFacts } from "../channel/offer.ts";
-import type { Database, Standing } from "../db/database.ts";
+import type { Database } from "../db/database.ts";
+import type { Standing } from "../standing.ts";
 import type { ReportRow } from "./report-row.ts";
 import type { ReportOutcome } from "./report-writer.ts";
 

@@ -1,6 +1,6 @@
 import type { DeviceFacts, HeadFacts } from "../channel/offer.ts";
-import type { Standing } from "../db/database.ts";
-import { OtaError } from "../errors.ts";
+import { OtaError } from "../ota-error.ts";
+import type { Standing } from "../standing.ts";
 import type { ReportRow } from "./report-row.ts";
 
 /** What became of a report. */
@@ -26,7 +26,7 @@ export interface ReportWriter {
    * threw, when it failed for this report.
    */
   submit(row: ReportRow): Promise<ReportOutcome>;
-  /** Resolves when nothing is queued or under way. */
+  /** Resolves when every report submitted so far is settled. */
   drain(): Promise<void>;
 }
 
@@ -115,7 +115,7 @@ export function createReportWriter(options: ReportWriterOptions): ReportWriter {
       });
     },
     async drain() {
-      while (running !== undefined) await running;
+      await running;
     },
   };
 }

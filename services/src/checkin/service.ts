@@ -16,14 +16,15 @@ import { offer } from "../channel/offer.ts";
 import { findCurrent, findDeviceFacts } from "../channel/queries.ts";
 import { makeCursor, readCursor } from "../cursor.ts";
 import type { Deps } from "../deps.ts";
-import { OtaError } from "../errors.ts";
+import { OtaError } from "../ota-error.ts";
 import { parseDeviceFilter, type DeviceFilter } from "./device-filter.ts";
 import { deviceMessage } from "./device-message.ts";
-import { findDevices, findEvents, type DeviceRow } from "./device-queries.ts";
+import { findDevices, findEvents } from "./device-queries.ts";
 import { directiveMessage } from "./directive.ts";
 import { explain } from "./explain.ts";
 import { identityCalls } from "./identity-calls.ts";
 import { reportRow } from "./report-row.ts";
+import type { StoredDevice } from "./stored-device.ts";
 
 const PAGE_SIZE = 50;
 
@@ -51,7 +52,7 @@ export function checkinService(deps: Deps): Partial<ServiceImpl<typeof CheckinSe
 
     async getDevice({ deviceId }, context) {
       requireRead(context);
-      return { device: deviceMessage(await requireRow(deps, deviceId)) };
+      return { device: deviceMessage(await requireStored(deps, deviceId)) };
     },
 
     async listDeviceEvents({ deviceId, pageSize, cursor }, context) {
@@ -59,7 +60,7 @@ export function checkinService(deps: Deps): Partial<ServiceImpl<typeof CheckinSe
       const limit = pageSize === 0 ? PAGE_SIZE : pageSize;
       const before = readEventCursor(cursor);
       const events = await findEvents(db, deviceId, { before, limit });
-      if (events.length === 0) await requireRow(deps, deviceId);
+      if (events.length === 0) await requireStored(deps, deviceId);
       const last = events.length === limit ? events.at(-1)?.place : undefined;
       return {
         events: events.map(({ detail, receivedAt }) => ({
@@ -122,19 +123,18 @@ async function takeReport(
 }
 
 async function explainDevice(deps: Deps, deviceId: string) {
-  const row = await requireRow(deps, deviceId);
+  const stored = await requireStored(deps, deviceId);
+  const { status } = stored;
   const facts = await findDeviceFacts(deps.db, deviceId);
   if (facts === undefined) throw unknown(deviceId);
   const head = await findCurrent(deps.db, facts.channel, facts.target);
-  const device = deviceMessage(row);
+  const device = deviceMessage(stored);
   const nowMs = deps.nowMs();
   const sentence = explain({
     deviceId,
     channel: facts.channel,
     silentS:
-      row.last_seen_at === null
-        ? undefined
-        : Math.max(0, nowMs - row.last_seen_at.getTime()) / 1000,
+      status === undefined ? undefined : Math.max(0, nowMs - status.lastSeenAt.getTime()) / 1000,
     checkInIntervalS: deps.checkInIntervalMs / 1000,
     decision: offer(facts, head),
     attempt:
@@ -150,7 +150,7 @@ async function explainDevice(deps: Deps, deviceId: string) {
   const directive = directiveMessage({
     device: facts,
     head,
-    acknowledgedSequence: row.sequence ?? 0n,
+    acknowledgedSequence: status?.sequence ?? 0n,
     acknowledgedEventIds: [],
     checkInIntervalMs: deps.checkInIntervalMs,
     nowMs,
@@ -159,10 +159,10 @@ async function explainDevice(deps: Deps, deviceId: string) {
   return { sentence, device, directive };
 }
 
-async function requireRow({ db }: Deps, deviceId: string): Promise<DeviceRow> {
-  const [row] = await findDevices(db, { id: deviceId });
-  if (row === undefined) throw unknown(deviceId);
-  return row;
+async function requireStored({ db }: Deps, deviceId: string): Promise<StoredDevice> {
+  const [device] = await findDevices(db, { id: deviceId });
+  if (device === undefined) throw unknown(deviceId);
+  return device;
 }
 
 function unknown(deviceId: string): OtaError {

@@ -1,5 +1,7 @@
 import type { ColumnType, Generated, Kysely, Transaction } from "kysely";
 
+import type { Standing } from "../standing.ts";
+
 /**
  * Every table: what a row means and which feature writes it. Any queries file
  * may read any table; only the owner named here writes.
@@ -117,8 +119,6 @@ interface AuditTable {
   before: unknown;
   after: unknown;
 }
-
-export type Standing = "accepted" | "pending" | "rejected" | "revoked";
 
 /** Who a device is; written rarely. Owner: checkin. */
 interface DeviceTable {

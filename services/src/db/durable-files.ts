@@ -1,5 +1,4 @@
-import { fsyncSync, closeSync, openSync, readdirSync } from "node:fs";
-import { join } from "node:path";
+import { fsyncSync } from "node:fs";
 
 import type { PGlite } from "@electric-sql/pglite";
 import { NodeFS } from "@electric-sql/pglite/nodefs";
@@ -53,28 +52,5 @@ export class DurableFiles extends NodeFS {
       // PostgreSQL stop, as it must: the kernel may have dropped the pages.
       return EIO;
     }
-  }
-}
-
-/**
- * Makes a folder with everything in it durable, entries of directories
- * included. For what was written without fsync, as a fresh cluster is.
- */
-export function fsyncTree(folder: string): void {
-  for (const entry of readdirSync(folder, { withFileTypes: true })) {
-    const path = join(folder, entry.name);
-    if (entry.isDirectory()) fsyncTree(path);
-    else if (entry.isFile()) fsyncPath(path);
-  }
-  fsyncPath(folder);
-}
-
-/** Makes one file's contents, or one directory's entries, durable. */
-export function fsyncPath(path: string): void {
-  const file = openSync(path, "r");
-  try {
-    fsyncSync(file);
-  } finally {
-    closeSync(file);
   }
 }

@@ -4,9 +4,10 @@ import { join } from "node:path";
 import { PGlite } from "@electric-sql/pglite";
 import { Kysely, PGliteDialect } from "kysely";
 
+import { fsyncPath, fsyncTree } from "../fsync-path.ts";
 import { lockDataDir } from "./data-dir-lock.ts";
 import type { Database } from "./database.ts";
-import { DurableFiles, fsyncPath, fsyncTree } from "./durable-files.ts";
+import { DurableFiles } from "./durable-files.ts";
 import { INT8_OID, type Store } from "./store.ts";
 
 /** PostgreSQL's own number of the int8 type; see `INT8_OID`. */

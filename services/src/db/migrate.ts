@@ -2,7 +2,7 @@ import { sql } from "kysely";
 import type { Kysely } from "kysely";
 import { Migrator } from "kysely/migration";
 
-import { OtaError } from "../errors.ts";
+import { OtaError } from "../ota-error.ts";
 import type { Database } from "./database.ts";
 import { MIGRATIONS } from "./migrations/all.ts";
 

@@ -1,7 +1,7 @@
 import { toHex } from "@nix-ota/proto/hash";
 import { listingDigest, parseListing } from "@nix-ota/proto/listing";
 
-import { OtaError } from "../errors.ts";
+import { OtaError } from "../ota-error.ts";
 import { targetName, type VerifiedManifest } from "./verify.ts";
 
 /** Listings by the hexadecimal digest. */

@@ -3,7 +3,7 @@ import { timestampFromDate } from "@bufbuild/protobuf/wkt";
 import { ReleaseSchema, type Release } from "@nix-ota/proto/nixota/v1/release_pb";
 import { RolloutState } from "@nix-ota/proto/nixota/v1/rollout_pb";
 
-import type { StoredRelease } from "./release-queries.ts";
+import type { StoredRelease } from "./stored-release.ts";
 
 /** The contract's Release. Without waves a head is offered to all devices at once. */
 export function releaseMessage(release: StoredRelease): Release {

@@ -15,11 +15,12 @@ import {
 import { addressOf } from "../call.ts";
 import { makeCursor, readCursor } from "../cursor.ts";
 import type { Deps } from "../deps.ts";
-import { OtaError } from "../errors.ts";
-import { publish } from "./publish.ts";
+import { OtaError } from "../ota-error.ts";
+import { publish } from "./publish-call.ts";
 import { findUnableDevices, insertListing } from "./queries.ts";
 import { releaseMessage } from "./release-message.ts";
-import { channelExists, findReleases, type StoredRelease } from "./release-queries.ts";
+import { channelExists, findReleases } from "./release-queries.ts";
+import type { StoredRelease } from "./stored-release.ts";
 import { claimedChannel, verifyManifest } from "./verify.ts";
 
 const PAGE_SIZE = 50;

@@ -5,7 +5,7 @@ import { decodeEnvelope } from "@nix-ota/proto/signed-manifest";
 import { strictParse } from "@nix-ota/proto/strict-parse";
 import { ANY_SUBSTITUTER } from "@nix-ota/proto/substituter-url";
 
-import { OtaError } from "../errors.ts";
+import { OtaError } from "../ota-error.ts";
 
 /** Keys and how many of them have to sign. */
 export interface ChannelKeys {

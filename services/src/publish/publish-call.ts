@@ -1,5 +1,3 @@
-import { setImmediate as nextTurn } from "node:timers/promises";
-
 import { isSoundPublicKey } from "@nix-ota/proto/ed25519";
 import { toHex } from "@nix-ota/proto/hash";
 import { listingDigest } from "@nix-ota/proto/listing";
@@ -7,7 +5,7 @@ import { listingDigest } from "@nix-ota/proto/listing";
 import { recordAudit } from "../access/queries.ts";
 import type { Db } from "../db/database.ts";
 import type { Deps } from "../deps.ts";
-import { OtaError } from "../errors.ts";
+import { OtaError } from "../ota-error.ts";
 import { type Listings, readListings, requireListings } from "./listings.ts";
 import { decidePublish } from "./publish-rule.ts";
 import {
@@ -133,7 +131,7 @@ async function verifyAll(
   for (const envelope of envelopes) {
     manifests.push(verifyManifest(envelope, { channel, keys, nowS }));
     // Some hundreds of signatures take a second: let the devices in between.
-    await nextTurn();
+    await deps.nextTurn();
   }
   return manifests;
 }
