@@ -395,3 +395,13 @@ it("refuses to sign what devices would refuse", async () => {
   await expect(run(double, publication)).rejects.toThrow(/^devices would refuse the manifest: /u);
   expect(double.requests).toEqual([]);
 });
+
+it("compares with the listing that the head pins, and with no other that the server gives", async () => {
+  const double = serverDouble();
+  await run(double, publicationOf(CLOSURE_1));
+  for (const digest of double.listings.keys())
+    double.listings.set(digest, makeListing([closurePath("made-up-1")]));
+  const host = await run(double, publicationOf(CLOSURE_2));
+  expect(host.err()).toContain("cannot be compared: the server gives no listing of the head");
+  expect(host.err()).not.toContain("made-up");
+});
