@@ -56,6 +56,7 @@ function reported(status: StoredStatus): MessageInitShape<typeof DeviceSchema> {
     agentVersion: status.agentVersion,
     agentLevel: Number(status.agentLevel),
     pinnedKeyIds: status.pinnedKeyIds.flatMap((id) => fromHex(id) ?? []),
+    quarantinedRevisions: [...status.quarantinedRevisions],
     lastSeenAt: timestampFromDate(status.lastSeenAt),
   };
 }

@@ -132,6 +132,7 @@ async function findStatuses(db: Db, deviceIds: readonly string[]) {
         agentVersion: row.agent_version,
         agentLevel: row.agent_level,
         pinnedKeyIds: row.pinned_key_ids,
+        quarantinedRevisions: row.quarantined_revisions,
         lastSeenAt: row.last_seen_at,
       };
       return [row.device_id, { status, attempt: row.attempt }];

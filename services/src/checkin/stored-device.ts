@@ -35,5 +35,6 @@ export interface StoredStatus {
   readonly agentLevel: bigint;
   /** Hexadecimal. */
   readonly pinnedKeyIds: readonly string[];
+  readonly quarantinedRevisions: readonly bigint[];
   readonly lastSeenAt: Date;
 }
