@@ -29,6 +29,7 @@ export default defineConfig({
         test: {
           name: "db",
           include: ["**/*.db.test.ts"],
+          globalSetup: ["e2e/src/postgres-setup.ts"],
           testTimeout: MINUTE,
           hookTimeout: 2 * MINUTE,
           maxWorkers: 2,
