@@ -56,6 +56,19 @@ describe("a breach is seen", () => {
     ["cli/src/nix.ts", `import type { A } from "../../agent/src/a.ts";`, "import agent/src/a.ts"],
     ["services/src/publish/rules.ts", `import { sql } from "kysely";`, "import kysely"],
     ["services/src/publish/rules.ts", `import "./queries.ts";`, "publish/queries.ts"],
+    ["services/src/publish/rules.ts", `import "./release-queries.ts";`, "release-queries.ts"],
+    ["services/src/publish/rules.ts", `import "../errors.ts";`, "import services/src/errors.ts"],
+    ["services/src/publish/service.ts", `import { sql } from "kysely";`, "import kysely"],
+    ["services/src/publish/queries.ts", `import "@connectrpc/connect";`, "@connectrpc/connect"],
+    [
+      "agent/src/machine.ts",
+      `import { Disk } from "./machine-host.ts";`,
+      "agent/src/machine-host.ts",
+    ],
+    ["agent/src/steps/prove.ts", `import "../adapters.ts";`, "import agent/src/adapters.ts"],
+    ["agent/src/nix/copy.ts", `import "@connectrpc/connect";`, "@connectrpc/connect"],
+    ["cli/src/publish/changes.ts", `import "node:fs/promises";`, "node:fs/promises"],
+    ["e2e/src/device.ts", `import "../demo/main.ts";`, "import e2e/demo/main.ts"],
     ["somewhere/new.ts", "", "is in no row"],
   ])("%s: %s", (path, text, complaint) => {
     expect(judge(path, text)).toContainEqual(expect.stringContaining(complaint));
