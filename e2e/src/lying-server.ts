@@ -2,11 +2,17 @@ import { once } from "node:events";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 
+import type { MessageInitShape } from "@bufbuild/protobuf";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { connectNodeAdapter } from "@connectrpc/connect-node";
+import { sha256 } from "@nix-ota/proto/hash";
 import { ChannelService } from "@nix-ota/proto/nixota/v1/channel_service_pb";
 import { CheckinService } from "@nix-ota/proto/nixota/v1/checkin_service_pb";
-import { DeviceStanding, type Report } from "@nix-ota/proto/nixota/v1/device_pb";
+import {
+  DeviceStanding,
+  type DirectiveSchema,
+  type Report,
+} from "@nix-ota/proto/nixota/v1/device_pb";
 
 /**
  * A server in a stranger's hands: it lets every device in, serves whatever bytes it is given as the
@@ -61,6 +67,7 @@ export class LyingServer implements AsyncDisposable {
             this.reports.push(report);
             return {
               directive: {
+                ...this.#verdict(report),
                 acknowledgedSequence: report.sequence,
                 acknowledgedEventIds: report.events.map(({ id }) => id),
                 standing: DeviceStanding.ACCEPTED,
@@ -71,6 +78,15 @@ export class LyingServer implements AsyncDisposable {
         });
       },
     });
+  }
+
+  /** Whatever makes the device ask for the envelope: another payload than any it knows. */
+  #verdict({ channel, target }: Report): MessageInitShape<typeof DirectiveSchema> {
+    if (this.envelope === undefined) return {};
+    const payloadSha256 = sha256(this.envelope);
+    return {
+      verdict: { case: "offer", value: { channel, target, revision: 1n, payloadSha256 } },
+    };
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
