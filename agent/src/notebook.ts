@@ -25,7 +25,9 @@ export interface Notebook {
   inspectAnew(): void;
   /** Makes a changed trust record durable. */
   setTrust(trust: Trust): Promise<void>;
-  /** What the copy under way has moved; durable with the next move. */
+  /** What the copies of the attempt have moved. */
+  readonly progress: CopyProgress | undefined;
+  /** Changes it; durable with the next move. */
   setProgress(progress: CopyProgress): void;
   /** The attempt under way as a report tells it. */
   attempt(): ReportedAttempt | undefined;
@@ -92,6 +94,9 @@ export async function openNotebook(ports: Needs, config: Config): Promise<Notebo
       const { state, tally } = journal.machine;
       if (state.name === "staged")
         journal = { ...journal, machine: { state: { ...state, plan: undefined }, tally } };
+    },
+    get progress() {
+      return progress;
     },
     setProgress(moved) {
       progress = moved;

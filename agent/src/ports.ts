@@ -149,14 +149,18 @@ export interface Copy {
   readonly closureBytes: number;
 }
 
+/** What a closure lacks in the store. */
+export interface Missing {
+  readonly paths: number;
+  readonly downloadBytes: number;
+  readonly unpackedBytes: number;
+}
+
 export interface Nix {
   /** Whether the path is registered; its references then are, too. */
   isValid(storePath: string, signal: AbortSignal): Promise<boolean>;
   /** What a copy would move; undefined when the caches do not say. */
-  missing(
-    copy: Copy,
-    signal: AbortSignal,
-  ): Promise<{ readonly paths: number; readonly unpackedBytes: number } | undefined>;
+  missing(copy: Copy, signal: AbortSignal): Promise<Missing | undefined>;
   /** Undefined: the path is valid. */
   copy(
     copy: Copy,

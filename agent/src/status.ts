@@ -28,7 +28,8 @@ export function statusOf(
   const state = journal?.machine.state ?? { name: "idle" };
   const channel = trust.channels[device.channel];
   return {
-    ...device,
+    deviceId: device.deviceId,
+    channel: device.channel,
     state: state.name,
     explanation: "failure" in state ? state.failure.message : sentences[state.name],
     committedRevision: channel?.committed?.revision ?? 0,

@@ -1,4 +1,5 @@
 import { AgentError } from "../agent-error.ts";
+import { nothingMoved, onTopOf } from "../copy-progress.ts";
 import type { Failure } from "../failure.ts";
 import type { Clock, Copy, CopyProgress, Space } from "../ports.ts";
 import { copyFailure, moreTelling } from "./copy-failure.ts";
@@ -42,13 +43,26 @@ export async function copyClosure(
       message: "neither the manifest nor the device names a cache; set cacheUrl",
     };
   }
-  const alone = await attempt(around, copy, copyFrom(first, copy.storePath), onProgress, signal);
+  let moved = nothingMoved;
+  const alone = await attempt(
+    around,
+    copy,
+    copyFrom(first, copy.storePath),
+    (progress) => onProgress((moved = progress)),
+    signal,
+  );
   if (alone === undefined && (await isValid())) return undefined;
   const failure = alone ?? nothingCopied(copy.storePath, first);
   // A second cache helps neither a full disk nor a limit of the whole copy.
   if (others.length === 0 || ["NO_SPACE", "TOO_MUCH_DATA"].includes(failure.code)) return failure;
 
-  const together = await attempt(around, copy, realise(copy), onProgress, signal);
+  const together = await attempt(
+    around,
+    copy,
+    realise(copy),
+    (progress) => onProgress(onTopOf(moved, progress)),
+    signal,
+  );
   if (together === undefined && (await isValid())) return undefined;
   return moreTelling(together ?? nothingCopied(copy.storePath, "the caches"), failure);
 }

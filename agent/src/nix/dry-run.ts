@@ -1,3 +1,5 @@
+import type { Missing } from "../ports.ts";
+
 const UNIT: Record<string, number> = {
   B: 1,
   KiB: 1024,
@@ -10,11 +12,7 @@ const UNIT: Record<string, number> = {
  * Paths and unpacked bytes that `nix-store --realise --dry-run` says are missing; none: 0 and 0.
  * Undefined when it says anything else, e.g. that something would have to be built.
  */
-export function parseDryRun(
-  stderr: string,
-):
-  | { readonly paths: number; readonly unpackedBytes: number; readonly downloadBytes: number }
-  | undefined {
+export function parseDryRun(stderr: string): Missing | undefined {
   if (/will be built|don't know how to build/.test(stderr)) return undefined;
   const match =
     /th(?:is|ese)(?: (\d+))? paths? will be fetched \(([\d.]+) ([KMGT]?i?B) download, ([\d.]+) ([KMGT]?i?B) unpacked\)/.exec(

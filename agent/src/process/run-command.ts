@@ -32,6 +32,7 @@ export interface Ended {
 }
 
 const LINE_LIMIT = 64 * 1024;
+const DRAIN_MS = 1000;
 
 /**
  * Runs a program to its end, in a session of its own, within its limits. The kernel kills it when
@@ -56,6 +57,7 @@ export async function runCommand(command: Command, signal: AbortSignal): Promise
 
   let how: Ended["how"] | undefined;
   let killTimer: NodeJS.Timeout | undefined;
+  let drainTimer: NodeJS.Timeout | undefined;
   const end = (why: Ended["how"]) => {
     if (how !== undefined || child.pid === undefined) return;
     how = why;
@@ -90,11 +92,14 @@ export async function runCommand(command: Command, signal: AbortSignal): Promise
     const [code, by] = await new Promise<[number | null, NodeJS.Signals | null]>(
       (resolve, reject) => {
         child.once("error", reject);
-        // Not `close`: a grandchild that holds the pipe open must not hold this up.
-        child.once("exit", (...ended) => resolve(ended));
+        child.once("close", (...ended) => resolve(ended));
+        // A grandchild that holds the pipes open keeps `close` from coming: what was written before the
+        // exit gets a moment to be read.
+        child.once("exit", (...ended) => {
+          drainTimer = setTimeout(() => resolve(ended), DRAIN_MS);
+        });
       },
     );
-    await drained(child.stdout, child.stderr);
     const forced = how !== undefined || command.killStrays === true;
     if (forced && child.pid !== undefined) await signalSession(child.pid, "SIGKILL");
     const exited = code ?? -1;
@@ -113,16 +118,9 @@ export async function runCommand(command: Command, signal: AbortSignal): Promise
   } finally {
     clearTimeout(limitTimer);
     clearTimeout(killTimer);
+    clearTimeout(drainTimer);
     signal.removeEventListener("abort", onAbort);
     child.stdout.destroy();
     child.stderr.destroy();
   }
-}
-
-/** What the program wrote before it ended is in the pipe: a moment is given to read it. */
-async function drained(...streams: readonly NodeJS.ReadableStream[]): Promise<void> {
-  await Promise.race([
-    Promise.all(streams.map((stream) => new Promise((resolve) => stream.once("close", resolve)))),
-    new Promise((resolve) => setTimeout(resolve, 1000)),
-  ]);
 }

@@ -1,3 +1,4 @@
+import { nothingMoved, onTopOf } from "../copy-progress.ts";
 import type { Step } from "./effect-result.ts";
 import { storedManifest } from "./stored-manifest.ts";
 
@@ -12,9 +13,10 @@ export const copy: Step<"copy"> = async (agent, { attempt }, signal) => {
   if (!opened.ok) return { on: "withdrawn", code: opened.code, message: opened.message };
   // Asking first spares a device that has the closure every contact with its caches.
   if (await agent.ports.nix.isValid(attempt.storePath, signal)) return { on: "fetched" };
+  const before = agent.notebook.progress ?? nothingMoved;
   const failure = await agent.ports.nix.copy(
     opened.copy,
-    (moved) => agent.notebook.setProgress(moved),
+    (moved) => agent.notebook.setProgress(onTopOf(before, moved)),
     signal,
   );
   return failure === undefined ? { on: "fetched" } : { on: "fetchFailed", failure };

@@ -1,3 +1,4 @@
+import { toBeMoved } from "../copy-progress.ts";
 import type { Event } from "../events.ts";
 import type { Step } from "./effect-result.ts";
 import { storedManifest } from "./stored-manifest.ts";
@@ -34,6 +35,7 @@ export const preflight: Step<"preflight"> = async (agent, { attempt }, signal) =
     );
   }
   if (missing !== undefined) {
+    agent.notebook.setProgress(toBeMoved(missing));
     ports.log("info", "preflight", { missingPaths: missing.paths, missingBytes, freeBytes });
   }
   return { on: "fit" };
