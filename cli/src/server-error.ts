@@ -4,7 +4,7 @@ import { reasonOf, type ReasonName } from "@nix-ota/proto/reason";
 import { CliError } from "./cli-error.ts";
 import { safeText } from "./terminal-text.ts";
 
-/** What to do about each reason; empty where the server's sentence says it all. */
+/** What to do about each reason on this side, where the server's sentence names no remedy. */
 const REMEDY: Readonly<Record<ReasonName, string>> = {
   MANIFEST_REJECTED: "",
   REVISION_TAKEN: "publish again to take the next revision",
@@ -64,7 +64,8 @@ function translate(error: ConnectError, url: string): CliError {
   // The sentence is the server's, or that of whatever answered in its place.
   const said = safeText(error.rawMessage);
   if (refusal !== undefined) {
-    const remedy = REMEDY[refusal.reason];
+    // Messages of this project name the remedy behind a semicolon; one is enough.
+    const remedy = said.includes("; ") ? "" : REMEDY[refusal.reason];
     return new CliError(
       REFUSING.has(error.code) ? "refused" : "unreachable",
       remedy === "" ? said : `${said}; ${remedy}`,

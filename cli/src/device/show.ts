@@ -91,7 +91,7 @@ function eventTable(events: readonly DeviceEvent[], nowMs: number, output: Outpu
     event.attempt === undefined ? "–" : revisionText(event.attempt.revision),
     event.state === AgentState.IDLE && event.attempt !== undefined
       ? paintMood(attemptText(event.attempt), output)
-      : enumText(AgentStateSchema, event.state).replaceAll("_", " "),
+      : enumText(AgentStateSchema, event.state),
     safeText(event.message, 160),
   ]);
   return [

@@ -17,10 +17,10 @@ import { enumText } from "../enum-text.ts";
 /** How worried a person should be. */
 export type Mood = "good" | "busy" | "bad" | "plain";
 
-/** Where a device stands, in a few words. */
+/** Where a device stands, by the names that `--json` and filters have. */
 export function deviceMood(device: Device): { text: string; mood: Mood } {
   if (device.standing > DeviceStanding.ACCEPTED)
-    return { text: words(enumText(DeviceStandingSchema, device.standing)), mood: "bad" };
+    return { text: enumText(DeviceStandingSchema, device.standing), mood: "bad" };
   if (device.cloned) return { text: "cloned", mood: "bad" };
   switch (device.state) {
     case AgentState.UNSPECIFIED:
@@ -30,26 +30,22 @@ export function deviceMood(device: Device): { text: string; mood: Mood } {
     case AgentState.STUCK:
       return { text: "stuck", mood: "bad" };
     case AgentState.ROLLING_BACK:
-      return { text: "rolling back", mood: "bad" };
+      return { text: "rolling_back", mood: "bad" };
     default:
-      return { text: words(enumText(AgentStateSchema, device.state)), mood: "busy" };
+      return { text: enumText(AgentStateSchema, device.state), mood: "busy" };
   }
 }
 
-/** What the last attempt came to: `r3 rolled back: health failed`. */
+/** What the last attempt came to: `r3 rolled_back: health_failed`. */
 export function attemptText(attempt: Attempt | undefined): { text: string; mood: Mood } {
   if (attempt === undefined || attempt.revision === 0n) return { text: "–", mood: "plain" };
   const name = revisionText(attempt.revision);
   if (attempt.outcome === Outcome.UNSPECIFIED) return { text: `${name} under way`, mood: "busy" };
-  const ended = `${name} ${words(enumText(OutcomeSchema, attempt.outcome))}`;
+  const ended = `${name} ${enumText(OutcomeSchema, attempt.outcome)}`;
   if (attempt.outcome === Outcome.APPLIED) return { text: ended, mood: "good" };
   const why =
     enumText(RejectCodeSchema, attempt.rejectCode) ||
     enumText(FailureCodeSchema, attempt.failureCode);
   const mood = attempt.outcome === Outcome.SUPERSEDED ? "plain" : "bad";
-  return { text: why === "" ? ended : `${ended}: ${words(why)}`, mood };
-}
-
-function words(name: string): string {
-  return name.replaceAll("_", " ");
+  return { text: why === "" ? ended : `${ended}: ${why}`, mood };
 }

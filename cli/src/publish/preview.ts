@@ -22,8 +22,14 @@ export interface Preview {
 /** Package changes shown to a person; `--json` has all of them. */
 const SHOWN_PACKAGES = 20;
 
+/** How the parts of the preview stand out. */
+export interface PreviewPaint {
+  title: (text: string) => string;
+  name: (text: string) => string;
+}
+
 /** The preview for a person, as several lines. */
-export function previewText(preview: Preview, emphasise: (text: string) => string): string {
+export function previewText(preview: Preview, paint: PreviewPaint): string {
   const { content, changes, revision } = preview;
   const step = changes.before
     ? `${revisionText(changes.before.revision)} → ${revisionText(revision)}`
@@ -49,9 +55,9 @@ export function previewText(preview: Preview, emphasise: (text: string) => strin
       ["source", content.sourceRevision],
       ["signed by", preview.signers.map(signerText).join(", ")],
     ],
-    emphasise,
+    paint.name,
   );
-  return `${emphasise(title)}\n${indent(fields)}`;
+  return `${paint.title(title)}\n${indent(fields)}`;
 }
 
 /** The preview for a program. */

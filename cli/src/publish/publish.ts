@@ -18,7 +18,7 @@ import { compareClosures, pinnedListing } from "./changes.ts";
 import { isSameContent, manifestOf, type Content } from "./content.ts";
 import { deliver } from "./deliver.ts";
 import { readHead, type Head } from "./head.ts";
-import { previewDocument, previewText, type Preview } from "./preview.ts";
+import { previewDocument, previewText, type Preview, type PreviewPaint } from "./preview.ts";
 import type { ReleaseClosure } from "./release-closure.ts";
 import type { Wishes } from "./wishes.ts";
 
@@ -60,7 +60,7 @@ export async function publish(publication: Publication, means: Means): Promise<v
     const revision = await decideRevision(head, wishes, means);
     const preview = await previewOf(publication, head, revision, means);
     if (wishes.dryRun) return sayPreview(preview, means);
-    means.output.note(previewText(preview, (text) => means.output.paintNote("bold", text)));
+    means.output.note(previewText(preview, paintWith(means.output.paintNote)));
     await expectLeave(wishes, revision, means);
     const manifest = manifestOf(content, revision, means.host.now());
     const signed = sign(manifest, publication.keys);
@@ -224,10 +224,14 @@ function sayAlreadyPublished(revision: bigint, { content }: Publication, means: 
   );
 }
 
+function paintWith(paint: Output["paint"]): PreviewPaint {
+  return { title: (text) => paint("bold", text), name: (text) => paint("dim", text) };
+}
+
 function sayPreview(preview: Preview, { output }: Means): void {
   output.result({ outcome: "dry-run", ...previewDocument(preview) }, () =>
     [
-      previewText(preview, (text) => output.paint("bold", text)),
+      previewText(preview, paintWith(output.paint)),
       "nothing was signed or published (--dry-run)",
     ].join("\n"),
   );

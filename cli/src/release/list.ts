@@ -1,6 +1,7 @@
 import { toHex } from "@nix-ota/proto/hash";
 import type { Release } from "@nix-ota/proto/nixota/v1/release_pb";
 import { RolloutStateSchema } from "@nix-ota/proto/nixota/v1/rollout_pb";
+import { storePathHash, storePathName } from "@nix-ota/proto/store-path";
 
 import { byteText, countOf, relativeTime, revisionText } from "../amounts.ts";
 import type { Server } from "../client.ts";
@@ -10,14 +11,16 @@ import { momentMs, momentText } from "../moment.ts";
 import type { Output } from "../output.ts";
 import { readPages } from "../pages.ts";
 import { answerOf } from "../server-error.ts";
-import { renderTable } from "../table.ts";
+import { renderTable, type Column } from "../table.ts";
 import { safeText, shortenMiddle } from "../terminal-text.ts";
 
 /** Most that the server gives at once. */
 const PAGE_SIZE = 200;
 
-/** `/nix/store/`, hash and the start of a name are no news; this much shows both ends. */
-const SHOWN_PATH_LENGTH = 56;
+/** Of a store path: what still tells builds apart, and a name with room for a version. */
+const SHOWN_HASH_LENGTH = 8;
+const SHOWN_NAME_LENGTH = 32;
+const SHOWN_MESSAGE_LENGTH = 40;
 
 /** Prints the releases of a channel, the highest revision first. */
 export async function listReleases(
@@ -41,49 +44,71 @@ export async function listReleases(
     output.note(`only the latest ${countOf(items.length, "release")}; see more with --limit`);
 }
 
+interface ReleaseColumn extends Column {
+  cell: (release: Release) => string;
+  /** Columns without which the table says as much. */
+  optional?: boolean;
+}
+
 function releaseTable(releases: readonly Release[], nowMs: number, output: Output): string {
+  const cells = columnsOf(nowMs, output)
+    .map((column) => ({ column, cells: releases.map(column.cell) }))
+    .filter(({ column, cells }) => !column.optional || cells.some((cell) => cell !== ""));
   return renderTable(
-    [
-      { title: "RELEASE", align: "right" },
-      { title: "PUBLISHED" },
-      { title: "TARGET" },
-      { title: "SIZE", align: "right" },
-      { title: "OK", align: "right" },
-      { title: "BACK", align: "right" },
-      { title: "FAILED", align: "right" },
-      { title: "OPEN", align: "right" },
-      { title: "ROLLOUT" },
-      { title: "PATH" },
-      { title: "MESSAGE" },
-    ],
-    releases.map((release) => rowOf(release, nowMs, output)),
+    cells.map(({ column }) => column),
+    releases.map((_, index) => cells.map(({ cells }) => cells[index] || "–")),
     (title) => output.paint("dim", title),
   );
 }
 
-function rowOf(release: Release, nowMs: number, output: Output): string[] {
-  const [first] = release.manifests;
-  const single = release.manifests.length === 1 ? first : undefined;
-  const { applied, rolledBack, failed, inProgress, outstanding } = release.outcomes ?? {};
+function columnsOf(nowMs: number, output: Output): readonly ReleaseColumn[] {
   const counted = (count: bigint | undefined, colour: "green" | "red"): string => {
-    if (count === undefined) return "–";
+    if (count === undefined) return "";
     return count === 0n ? "0" : output.paint(colour, `${count}`);
   };
   return [
-    revisionText(release.revision),
-    relativeTime(momentMs(release.publishedAt), nowMs),
-    single === undefined
-      ? countOf(release.manifests.length, "target")
-      : safeText(single.target) || "–",
-    single === undefined ? "–" : byteText(single.closureBytes),
-    counted(applied, "green"),
-    counted(rolledBack, "red"),
-    counted(failed, "red"),
-    inProgress === undefined ? "–" : `${inProgress + (outstanding ?? 0n)}`,
-    enumText(RolloutStateSchema, release.rollout?.state ?? 0).replaceAll("_", " ") || "–",
-    shortenMiddle(safeText(first?.storePath ?? ""), SHOWN_PATH_LENGTH),
-    safeText(first?.message ?? "", 60),
+    { title: "RELEASE", align: "right", cell: ({ revision }) => revisionText(revision) },
+    { title: "PUBLISHED", cell: ({ publishedAt }) => relativeTime(momentMs(publishedAt), nowMs) },
+    { title: "TARGET", optional: true, cell: targetText },
+    { title: "SYSTEM", cell: ({ manifests }) => pathText(manifests[0]?.storePath ?? "") },
+    { title: "SIZE", align: "right", cell: sizeText },
+    { title: "OK", align: "right", cell: ({ outcomes }) => counted(outcomes?.applied, "green") },
+    { title: "BACK", align: "right", cell: ({ outcomes }) => counted(outcomes?.rolledBack, "red") },
+    { title: "FAILED", align: "right", cell: ({ outcomes }) => counted(outcomes?.failed, "red") },
+    { title: "OPEN", align: "right", cell: openText },
+    { title: "ROLLOUT", cell: rolloutText },
+    { title: "MESSAGE", optional: true, cell: messageText },
   ];
+}
+
+function targetText({ manifests }: Release): string {
+  const [first, second] = manifests;
+  return second === undefined ? safeText(first?.target ?? "") : `${manifests.length} targets`;
+}
+
+/** Targets of one release have closures of different sizes. */
+function sizeText({ manifests }: Release): string {
+  const [first, second] = manifests;
+  return first === undefined || second !== undefined ? "" : byteText(first.closureBytes);
+}
+
+/** `0c2hv4rw…nixos-system-till-25.05`: the name tells what it is, the hash which build. */
+function pathText(storePath: string): string {
+  const [hash, name] = [storePathHash(storePath), storePathName(storePath)];
+  if (hash === undefined || name === undefined) return shortenMiddle(safeText(storePath), 40);
+  return `${hash.slice(0, SHOWN_HASH_LENGTH)}…${shortenMiddle(name, SHOWN_NAME_LENGTH)}`;
+}
+
+function openText({ outcomes }: Release): string {
+  return outcomes === undefined ? "" : `${outcomes.inProgress + outcomes.outstanding}`;
+}
+
+function rolloutText({ rollout }: Release): string {
+  return enumText(RolloutStateSchema, rollout?.state ?? 0);
+}
+
+function messageText({ manifests }: Release): string {
+  return safeText(manifests[0]?.message ?? "", SHOWN_MESSAGE_LENGTH);
 }
 
 function releaseDocument(release: Release) {
