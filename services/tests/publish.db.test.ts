@@ -22,7 +22,6 @@ describe.each(DATABASES)("publishing on %s", (kind) => {
 
   /** What becomes of a publish, in one word or the refusal. */
   async function publish(
-    channel: string,
     envelopes: readonly Uint8Array[],
     more: { listings?: Uint8Array[]; publicKeys?: typeof PUBLIC_KEYS } = {},
   ): Promise<unknown> {
@@ -54,7 +53,7 @@ describe.each(DATABASES)("publishing on %s", (kind) => {
   test("a first publish makes the channel and what is served is what was signed, byte for byte", async () => {
     const r1 = envelope({ channel: "first", revision: 1n });
     expect(await current("first")).toBe("nothing is published on first");
-    expect(await publish("first", [r1])).toBe("created");
+    expect(await publish([r1])).toBe("created");
     expect(await current("first")).toEqual(r1);
     const { channel } = await server.operator.channel.getChannel({ name: "first" });
     expect(channel).toMatchObject({ headRevision: 1n, threshold: 1, publicKeys: PUBLIC_KEYS });
@@ -63,12 +62,12 @@ describe.each(DATABASES)("publishing on %s", (kind) => {
   test("the same payload again is fine, another one is taken, a lower one is stale", async () => {
     const r2 = envelope({ channel: "exact", revision: 2n });
     expect([
-      await publish("exact", [r2]),
-      await publish("exact", [r2]),
-      await publish("exact", [envelope({ channel: "exact", revision: 2n, message: "other" })]),
-      await publish("exact", [envelope({ channel: "exact", revision: 1n })]),
-      await publish("exact", [envelope({ channel: "exact", revision: 3n })]),
-      await publish("exact", [r2]),
+      await publish([r2]),
+      await publish([r2]),
+      await publish([envelope({ channel: "exact", revision: 2n, message: "other" })]),
+      await publish([envelope({ channel: "exact", revision: 1n })]),
+      await publish([envelope({ channel: "exact", revision: 3n })]),
+      await publish([r2]),
     ]).toEqual([
       "created",
       "again",
@@ -85,13 +84,11 @@ describe.each(DATABASES)("publishing on %s", (kind) => {
     const channel = "atomic";
     const a = envelope({ channel, revision: 1n, target: "a" });
     const b = envelope({ channel, revision: 1n, target: "b" });
-    expect(await publish(channel, [a])).toBe("created");
-    expect(await publish(channel, [a, b])).toMatchObject({ reason: "REVISION_TAKEN" });
-    expect(await publish(channel, [b])).toMatchObject({ reason: "REVISION_TAKEN" });
+    expect(await publish([a])).toBe("created");
+    expect(await publish([a, b])).toMatchObject({ reason: "REVISION_TAKEN" });
+    expect(await publish([b])).toMatchObject({ reason: "REVISION_TAKEN" });
     expect(await current(channel, "b")).toBe("no release of atomic has a manifest for target b");
-    expect(await publish(channel, [envelope({ channel, revision: 2n, target: "b" })])).toBe(
-      "published",
-    );
+    expect(await publish([envelope({ channel, revision: 2n, target: "b" })])).toBe("published");
     expect(await current(channel, "a")).toEqual(a);
   });
 
@@ -99,10 +96,7 @@ describe.each(DATABASES)("publishing on %s", (kind) => {
     const channel = "targets";
     const r1 = ["", "gateway"].map((target) => envelope({ channel, revision: 1n, target }));
     const r2 = [envelope({ channel, revision: 2n })];
-    expect([await publish(channel, r1), await publish(channel, r2)]).toEqual([
-      "created",
-      "published",
-    ]);
+    expect([await publish(r1), await publish(r2)]).toEqual(["created", "published"]);
     expect(await current(channel)).toEqual(r2[0]);
     expect(await current(channel, "gateway")).toEqual(r1[1]);
     expect(await current(channel, "sensor")).toBe(
@@ -115,9 +109,9 @@ describe.each(DATABASES)("publishing on %s", (kind) => {
     const keys = [SEED, seed(8)];
     const publicKeys = keys.map((one) => ({ key: publicKeyOf(one), name: "" }));
     const fields = { channel, revision: 1n };
-    expect(await publish(channel, [envelope(fields, [keys[0]!])], { publicKeys })).toBe("created");
+    expect(await publish([envelope(fields, [keys[0]!])], { publicKeys })).toBe("created");
     const second = envelope(fields, [keys[1]!, seed(9)]);
-    expect(await publish(channel, [second], { publicKeys })).toBe("again");
+    expect(await publish([second], { publicKeys })).toBe("again");
     const { release } = await server.operator.publish.getRelease({ channel });
     const [stored] = release?.manifests ?? [];
     expect(stored?.keyIds).toHaveLength(2);
@@ -132,12 +126,12 @@ describe.each(DATABASES)("publishing on %s", (kind) => {
     const r1 = envelope({ channel, revision: 1n });
     const forged = envelope({ channel, revision: 2n }, [seed(9)]);
     expect([
-      await publish(channel, [r1], { publicKeys: [] }),
-      await publish(channel, [r1], { publicKeys: [{ key: new Uint8Array(32), name: "" }] }),
-      await publish(channel, [r1]),
-      await publish(channel, [forged], { publicKeys: stranger }),
-      await publish(channel, [forged]),
-      await publish(channel, [envelope({ channel, revision: 2n })], { publicKeys: [] }),
+      await publish([r1], { publicKeys: [] }),
+      await publish([r1], { publicKeys: [{ key: new Uint8Array(32), name: "" }] }),
+      await publish([r1]),
+      await publish([forged], { publicKeys: stranger }),
+      await publish([forged]),
+      await publish([envelope({ channel, revision: 2n })], { publicKeys: [] }),
     ]).toEqual([
       { reason: "KEYS_REQUIRED", code: "FailedPrecondition" },
       { reason: "KEYS_DIFFER", code: "FailedPrecondition" },
@@ -165,7 +159,7 @@ describe.each(DATABASES)("publishing on %s", (kind) => {
       [envelope({ channel, revision: 1n }), envelope({ channel, revision: 1n, message: "twice" })],
     ];
     const codes = [];
-    for (const envelopes of cases) codes.push(await publish(channel, envelopes));
+    for (const envelopes of cases) codes.push(await publish(envelopes));
     expect(codes.map((one) => (one as { rejectCode?: string }).rejectCode)).toEqual([
       "BAD_SIGNATURE",
       "EXPIRED",
@@ -189,12 +183,12 @@ describe.each(DATABASES)("publishing on %s", (kind) => {
     const other = listingOf(storePath("b"));
     const r1 = envelope({ channel, revision: 1n, closureDigest: digest });
     expect([
-      await publish(channel, [r1]),
-      await publish(channel, [r1], { listings: [new TextEncoder().encode("no listing\n")] }),
-      await publish(channel, [envelope({ channel, revision: 1n, closureDigest: other.digest })], {
+      await publish([r1]),
+      await publish([r1], { listings: [new TextEncoder().encode("no listing\n")] }),
+      await publish([envelope({ channel, revision: 1n, closureDigest: other.digest })], {
         listings: [other.content],
       }),
-      await publish(channel, [r1], { listings: [content] }),
+      await publish([r1], { listings: [content] }),
     ]).toEqual([
       { reason: "LISTING_MISSING", code: "FailedPrecondition" },
       { reason: "LISTING_MALFORMED", code: "InvalidArgument" },
@@ -212,7 +206,7 @@ describe.each(DATABASES)("publishing on %s", (kind) => {
       storePath: storePath("b"),
       closureDigest: other.digest,
     });
-    expect(await publish(channel, [r2])).toBe("published");
+    expect(await publish([r2])).toBe("published");
   });
 
   test("a publish needs the token, and so does reading", async () => {
@@ -243,7 +237,7 @@ describe.each(DATABASES)("publishing on %s", (kind) => {
       const outcomes = await Promise.all(
         [...attempts, ...attempts.slice(0, 2)].map(async (attempt) => ({
           ...attempt,
-          outcome: await publish(channel, [attempt.envelope]),
+          outcome: await publish([attempt.envelope]),
         })),
       );
       const { channel: stored } = await server.operator.channel.getChannel({ name: channel });
@@ -271,7 +265,7 @@ describe.each(DATABASES)("publishing on %s", (kind) => {
       const again = await Promise.all(
         outcomes
           .filter(({ outcome }) => typeof outcome === "string")
-          .map((one) => publish(channel, [one.envelope])),
+          .map((one) => publish([one.envelope])),
       );
       expect(new Set(again)).toEqual(new Set(["again"]));
     }
@@ -279,7 +273,7 @@ describe.each(DATABASES)("publishing on %s", (kind) => {
 
   test("pages of releases follow each other and a made-up cursor is refused", async () => {
     const channel = "pages";
-    for (const revision of [1n, 2n, 3n]) await publish(channel, [envelope({ channel, revision })]);
+    for (const revision of [1n, 2n, 3n]) await publish([envelope({ channel, revision })]);
     const first = await server.operator.publish.listReleases({ channel, pageSize: 2 });
     const second = await server.operator.publish.listReleases({
       channel,
