@@ -4,12 +4,14 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-import { afterEach, beforeEach, expect, it } from "vitest";
+import { afterEach, beforeEach, expect, it, vi } from "vitest";
 
 import { run } from "./command.ts";
 
-const LIMIT_MS = 5_000;
+const LIMIT_MS = 30_000;
 let directory: string;
+
+vi.setConfig({ testTimeout: LIMIT_MS });
 
 beforeEach(() => {
   directory = mkdtempSync(join(tmpdir(), "command-"));
@@ -55,7 +57,7 @@ it("passes a signal on, waits for the command to clean up, and then obeys it", a
   const printed: string[] = [];
   child.stdout.on("data", (chunk: Buffer) => {
     printed.push(chunk.toString());
-    if (chunk.toString() === "ready\n") child.kill("SIGTERM");
+    if (printed.join("") === "ready\n") child.kill("SIGTERM");
   });
   const [code, signal] = await once(child, "close");
   expect({ code, signal, printed: printed.join("") }).toEqual({
