@@ -21,8 +21,7 @@ export function terminalAsk(host: Host): Ask {
     if (!host.canAsk) throw new CliError("declined", "there is no terminal to ask on");
     const prompts = await import("@clack/prompts");
     const answer = await put(prompts, { output: process.stderr, signal: host.signal });
-    if (prompts.isCancel(answer))
-      throw new CliError("declined", "cancelled; nothing was published");
+    if (prompts.isCancel(answer)) throw new CliError("declined", "cancelled; nothing was done");
     return answer as T;
   };
   return {

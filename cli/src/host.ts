@@ -4,6 +4,8 @@ import { setTimeout as sleep } from "node:timers/promises";
 export interface Sink {
   write(text: string): void;
   readonly isTerminal: boolean;
+  /** Width of the terminal, where there is one. */
+  readonly columns: number | undefined;
 }
 
 /** What surrounds a command: everything outside its arguments that it may touch without a file. */
@@ -40,5 +42,6 @@ function sinkOf(stream: NodeJS.WriteStream): Sink {
   return {
     write: (text) => void stream.write(text),
     isTerminal: Boolean(stream.isTTY),
+    columns: stream.columns,
   };
 }

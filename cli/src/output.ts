@@ -1,6 +1,7 @@
 import { styleText } from "node:util";
 
 import type { Host, Sink } from "./host.ts";
+import type { TableStyle } from "./table.ts";
 import { safeJson } from "./terminal-text.ts";
 
 type Format = Parameters<typeof styleText>[0];
@@ -18,6 +19,8 @@ export interface Output {
   warn(text: string): void;
   /** Colours for stdout: the text itself unless a terminal shows it. */
   paint(format: Format, text: string): string;
+  /** How tables look on stdout. */
+  tableStyle(): TableStyle;
   /** Colours for stderr. */
   paintNote(format: Format, text: string): string;
 }
@@ -25,6 +28,7 @@ export interface Output {
 export function createOutput(host: Host, wishes: { json: boolean; quiet: boolean }): Output {
   const painter = (sink: Sink) => (format: Format, text: string) =>
     coloured(host, sink) ? styleText(format, text, { validateStream: false }) : text;
+  const paint = painter(host.stdout);
   const paintNote = painter(host.stderr);
   return {
     json: wishes.json,
@@ -37,7 +41,11 @@ export function createOutput(host: Host, wishes: { json: boolean; quiet: boolean
     warn(text) {
       host.stderr.write(`${paintNote("yellow", "warning:")} ${text}\n`);
     },
-    paint: painter(host.stdout),
+    paint,
+    tableStyle: () => ({
+      emphasise: (title) => paint("dim", title),
+      maxWidth: host.stdout.isTerminal ? host.stdout.columns : undefined,
+    }),
     paintNote,
   };
 }

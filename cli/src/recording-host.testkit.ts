@@ -11,13 +11,19 @@ export interface RecordingHost extends Host {
 export const NOW_MS = Date.UTC(2026, 10, 22, 12, 0, 0);
 
 export function recordingHost(
-  given: { terminal?: boolean; env?: Record<string, string>; signal?: AbortSignal } = {},
+  given: {
+    terminal?: boolean;
+    columns?: number;
+    env?: Record<string, string>;
+    signal?: AbortSignal;
+  } = {},
 ): RecordingHost {
   const written = { out: "", err: "" };
   const waits: number[] = [];
   const terminal = given.terminal ?? false;
   const sink = (name: "out" | "err") => ({
     isTerminal: terminal,
+    columns: given.columns,
     write: (text: string) => {
       written[name] += text;
     },

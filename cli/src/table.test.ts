@@ -35,3 +35,12 @@ it("aligns fields, indents further lines of a value and leaves out empty ones", 
     ]),
   ).toBe(["path      /nix", "packages  2", "          a", "          b"].join("\n"));
 });
+
+it("cuts the last column to the terminal's width, but neither colour nor a sliver", () => {
+  const rows = [["a", "1", "a sentence that is longer than the rest of the line"]];
+  const cut = renderTable(COLUMNS, rows, { maxWidth: 40 });
+  expect(cut.split("\n")[1]).toBe("a         1  a sentence that is longer …");
+  expect(cut.split("\n")[1]).toHaveLength(40);
+  expect(renderTable(COLUMNS, rows, { maxWidth: 5 }).split("\n")[1]).toContain("a sentence that…");
+  expect(renderTable(COLUMNS, rows)).toContain("rest of the line");
+});

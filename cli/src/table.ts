@@ -9,23 +9,37 @@ export interface Column {
 /** Cells may carry colour; everything else in them must be safe to print. */
 export type Row = readonly string[];
 
+/** How a table looks where it is printed. */
+export interface TableStyle {
+  /** Makes titles stand out; called after padding. */
+  emphasise?: (title: string) => string;
+  /** Columns of the terminal, to which the last cell of a line is cut. Undefined: no limit. */
+  maxWidth?: number | undefined;
+}
+
+/** A last column narrower than this is not worth cutting to; the terminal wraps it instead. */
+const LEAST_CUT_WIDTH = 16;
+
 /**
  * Aligns rows under their titles, two blanks between columns. The last column is not padded, so
- * lines end with text. Titles go through `emphasise` after padding.
+ * lines end with text.
  */
 export function renderTable(
   columns: readonly Column[],
   rows: readonly Row[],
-  emphasise: (title: string) => string = (title) => title,
+  { emphasise = (title) => title, maxWidth }: TableStyle = {},
 ): string {
   const widths = columns.map((column, index) =>
     Math.max(width(column.title), ...rows.map((row) => width(row[index] ?? ""))),
   );
+  const before = widths.slice(0, -1).reduce((sum, one) => sum + one + 2, 0);
+  const room = Math.max(LEAST_CUT_WIDTH, (maxWidth ?? Number.POSITIVE_INFINITY) - before);
   const line = (cells: Row): string =>
     columns
       .map((column, index) => {
-        const last = index === columns.length - 1;
-        return pad(cells[index] ?? "", widths[index] ?? 0, column.align ?? "left", last);
+        const cell = cells[index] ?? "";
+        if (index === columns.length - 1 && column.align !== "right") return cut(cell, room);
+        return pad(cell, widths[index] ?? 0, column.align ?? "left");
       })
       .join("  ")
       .trimEnd();
@@ -48,10 +62,15 @@ export function renderFields(
     .join("\n");
 }
 
-function pad(cell: string, toWidth: number, align: "left" | "right", last: boolean): string {
+function pad(cell: string, toWidth: number, align: "left" | "right"): string {
   const blanks = " ".repeat(Math.max(0, toWidth - width(cell)));
-  if (align === "right") return blanks + cell;
-  return last ? cell : cell + blanks;
+  return align === "right" ? blanks + cell : cell + blanks;
+}
+
+/** Painted cells stay whole: a cut could lose the sequence that ends the colour. */
+function cut(cell: string, room: number): string {
+  if (width(cell) <= room || stripVTControlCharacters(cell) !== cell) return cell;
+  return `${[...cell].slice(0, room - 1).join("")}…`;
 }
 
 function width(cell: string): number {

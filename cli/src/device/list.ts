@@ -56,6 +56,6 @@ function deviceTable(devices: readonly Device[], nowMs: number, output: Output):
       paintMood(attemptText(device.attempt), output),
       relativeTime(momentMs(device.lastSeenAt), nowMs),
     ]),
-    (title) => output.paint("dim", title),
+    output.tableStyle(),
   );
 }

@@ -99,7 +99,7 @@ function eventTable(events: readonly DeviceEvent[], nowMs: number, output: Outpu
     renderTable(
       [{ title: "WHEN" }, { title: "RELEASE" }, { title: "WHAT" }, { title: "DETAIL" }],
       rows,
-      (title) => output.paint("dim", title),
+      output.tableStyle(),
     ),
   ];
 }

@@ -121,7 +121,7 @@ function reportText(
       const { sign, colour } = MARK[outcome];
       return [name, output.paint(colour, sign), detail];
     }),
-    (title) => output.paint("dim", title),
+    output.tableStyle(),
   );
   if (!verdict.ok) return checks;
   const by = signers(verdict.signedBy, demands).map(({ name }) => name || "a key without name");

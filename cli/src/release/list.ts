@@ -57,7 +57,7 @@ function releaseTable(releases: readonly Release[], nowMs: number, output: Outpu
   return renderTable(
     cells.map(({ column }) => column),
     releases.map((_, index) => cells.map(({ cells }) => cells[index] || "–")),
-    (title) => output.paint("dim", title),
+    output.tableStyle(),
   );
 }
 
