@@ -161,20 +161,21 @@ export async function findEvents(
       : sql`and (received_at, number, event_id)
             < (timestamptz 'epoch' + ${microseconds}::text::bigint * interval '1 microsecond',
                ${number}::text::numeric, ${eventId}::text)`;
+  // The text has another name than the column: `order by number` would mean the text.
   const rows = await sql<{
     detail: Uint8Array;
     received_at: Date;
     microseconds: string;
-    number: string;
+    place: string;
     event_id: string;
   }>`
-    select detail, received_at, number::text, event_id,
+    select detail, received_at, number::text as place, event_id,
            (extract(epoch from received_at) * 1000000)::bigint::text as microseconds
       from device_event where device_id = ${deviceId} ${below}
      order by received_at desc, number desc, event_id desc limit ${page.limit}`.execute(db);
   return rows.rows.map((row) => ({
     detail: row.detail,
     receivedAt: row.received_at,
-    place: [row.microseconds, row.number, row.event_id],
+    place: [row.microseconds, row.place, row.event_id],
   }));
 }
