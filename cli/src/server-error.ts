@@ -1,4 +1,5 @@
 import { Code, ConnectError } from "@connectrpc/connect";
+import type { RejectCodeName } from "@nix-ota/proto";
 import { reasonOf, type ReasonName } from "@nix-ota/proto/reason";
 
 import { CliError } from "./cli-error.ts";
@@ -63,6 +64,11 @@ function translate(error: ConnectError, url: string): CliError {
   const refusal = reasonOf(error);
   // The sentence is the server's, or that of whatever answered in its place.
   const said = safeText(error.rawMessage);
+  if (refusal?.reason === "MANIFEST_REJECTED")
+    return new CliError("refused", rejectionText(refusal.rejectCode, said), {
+      cause: error,
+      refusal,
+    });
   if (refusal !== undefined) {
     // Messages of this project name the remedy behind a semicolon; one is enough.
     const remedy = said.includes("; ") ? "" : REMEDY[refusal.reason];
@@ -101,5 +107,18 @@ function translate(error: ConnectError, url: string): CliError {
         `${url} answered: ${said || Code[error.code]}; check --server and its log`,
         { cause: error },
       );
+  }
+}
+
+/** The gate judges a manifest wherever it is opened; here it says what the publisher can do. */
+function rejectionText(code: RejectCodeName | undefined, said: string): string {
+  const rejected = `the server refused the manifest (${code ?? "no code"}): ${said}`;
+  switch (code) {
+    case "BAD_SIGNATURE":
+      return `${rejected}; sign with a --key whose public half the channel has`;
+    case "THRESHOLD":
+      return `${rejected}; give --key once for each signer`;
+    default:
+      return rejected;
   }
 }

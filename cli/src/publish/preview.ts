@@ -95,7 +95,8 @@ export function previewDocument(preview: Preview) {
 
 function packageText({ before, packages }: Changes): string {
   if (before === undefined) return "the first release that devices take here";
-  if (packages === undefined) return "cannot be compared: the server gives no listing of the head";
+  if (packages === undefined)
+    return "cannot be compared: the server has no listing that the head pins";
   if (packages.length === 0) return "the same versions";
   const count = (wanted: (one: PackageDifference) => boolean): number =>
     packages.filter(wanted).length;

@@ -402,6 +402,6 @@ it("compares with the listing that the head pins, and with no other that the ser
   for (const digest of double.listings.keys())
     double.listings.set(digest, makeListing([closurePath("made-up-1")]));
   const host = await run(double, publicationOf(CLOSURE_2));
-  expect(host.err()).toContain("cannot be compared: the server gives no listing of the head");
+  expect(host.err()).toContain("cannot be compared: the server has no listing that the head pins");
   expect(host.err()).not.toContain("made-up");
 });
