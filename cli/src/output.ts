@@ -17,6 +17,8 @@ export interface Output {
   /** What is going on; silent with --quiet. */
   note(text: string): void;
   warn(text: string): void;
+  /** What a person has to see before answering a question. */
+  show(text: string): void;
   /** Colours for stdout: the text itself unless a terminal shows it. */
   paint(format: Format, text: string): string;
   /** How tables look on stdout. */
@@ -37,6 +39,9 @@ export function createOutput(host: Host, wishes: { json: boolean; quiet: boolean
     },
     note(text) {
       if (!wishes.quiet) host.stderr.write(`${text}\n`);
+    },
+    show(text) {
+      host.stderr.write(`${text}\n`);
     },
     warn(text) {
       host.stderr.write(`${paintNote("yellow", "warning:")} ${text}\n`);

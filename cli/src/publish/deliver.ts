@@ -1,4 +1,5 @@
 import { create } from "@bufbuild/protobuf";
+import type { PublicKey } from "@nix-ota/proto/key-file";
 import {
   PublishRequestSchema,
   type PublishResponse,
@@ -16,7 +17,7 @@ export interface Delivery {
   /** Undefined when the closure is not pinned. */
   listing: Uint8Array | undefined;
   /** Keys to pin; empty but for the first publish on a channel. */
-  publicKeys: ReadonlyArray<{ name: string; key: Uint8Array }>;
+  publicKeys: readonly PublicKey[];
   threshold: number;
 }
 
@@ -47,7 +48,7 @@ export async function deliver(
   const request = create(PublishRequestSchema, {
     envelopes: [envelope],
     listings: listing === undefined || ahead ? [] : [listing],
-    publicKeys: publicKeys.map(({ name, key }) => ({ name, key })),
+    publicKeys: publicKeys.map(({ name, publicKey }) => ({ name, key: publicKey })),
     threshold: publicKeys.length === 0 ? 0 : threshold,
   });
   return persist(() => server.publish.publish(request), server, host, output);

@@ -4,6 +4,7 @@ import type { PackageDifference } from "@nix-ota/proto/listing";
 import { storePathName } from "@nix-ota/proto/store-path";
 
 import { byteChangeText, byteText, countOf, revisionText } from "../amounts.ts";
+import type { Output } from "../output.ts";
 import { renderFields } from "../table.ts";
 import type { Changes } from "./changes.ts";
 import type { Content } from "./content.ts";
@@ -22,14 +23,8 @@ export interface Preview {
 /** Package changes shown to a person; `--json` has all of them. */
 const SHOWN_PACKAGES = 20;
 
-/** How the parts of the preview stand out. */
-export interface PreviewPaint {
-  title: (text: string) => string;
-  name: (text: string) => string;
-}
-
 /** The preview for a person, as several lines. */
-export function previewText(preview: Preview, paint: PreviewPaint): string {
+export function previewText(preview: Preview, paint: Output["paint"]): string {
   const { content, changes, revision } = preview;
   const step = changes.before
     ? `${revisionText(changes.before.revision)} → ${revisionText(revision)}`
@@ -55,9 +50,9 @@ export function previewText(preview: Preview, paint: PreviewPaint): string {
       ["source", content.sourceRevision],
       ["signed by", preview.signers.map(signerText).join(", ")],
     ],
-    paint.name,
+    (name) => paint("dim", name),
   );
-  return `${paint.title(title)}\n${indent(fields)}`;
+  return `${paint("bold", title)}\n${indent(fields)}`;
 }
 
 /** The preview for a program. */

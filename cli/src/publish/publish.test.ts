@@ -215,6 +215,28 @@ it("asks on a terminal, and a no sends nothing", async () => {
   expect(double.requests).toHaveLength(1);
 });
 
+it("shows what changes before it asks, also when told to be quiet", async () => {
+  const shown: string[] = [];
+  const host = recordingHost();
+  const ask = answering(true);
+  ask.confirm = async () => {
+    shown.push(host.err());
+    return true;
+  };
+  const output = createOutput(host, { json: false, quiet: true });
+  const { server } = serverDouble();
+  const needsReboot = async () => undefined;
+  await publish(publicationOf(CLOSURE_1), { server, host, output, ask, needsReboot });
+  expect(shown).toEqual([expect.stringMatching(/^prod r1 nixos-system-till-1\n/u)]);
+});
+
+it("pins a key once that is given twice", async () => {
+  const double = serverDouble();
+  const twice = { ...publicationOf(CLOSURE_1), keys: [KEY, KEY], otherKeys: [publicHalf(KEY)] };
+  await run(double, twice);
+  expect(double.requests[0]?.publicKeys).toHaveLength(1);
+});
+
 it("--yes answers in advance", async () => {
   const double = serverDouble();
   const no = answering(false);
