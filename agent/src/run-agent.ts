@@ -76,7 +76,8 @@ export async function runAgent(
     asked = true;
     const waits = waitMs(agent);
     if (waits > 0) {
-      if (mode === "once") break;
+      // A return that failed is never left for later: the device is between two systems.
+      if (mode === "once" && name !== "rollingBack" && waits > config.settings.once.waitMs) break;
       await ports.clock.sleep(Math.min(waits, pollMs(agent)), signal);
       await heed(agent, await poll(agent, signal));
       continue;

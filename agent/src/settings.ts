@@ -39,6 +39,8 @@ export const settingsSchema = v.strictObject({
     backoffFirstMs: ms(5 * SECOND),
     backoffMaxMs: ms(30 * MINUTE),
   }),
+  /** Longest wait between two tries that `once` sits out; it exits before a longer one and goes on at its next start. */
+  once: group({ waitMs: ms(MINUTE) }),
   server: group({
     callMs: ms(15 * SECOND),
     readMaxBytes: count(64 * 1024),
