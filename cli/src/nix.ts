@@ -30,20 +30,22 @@ export async function nixPathInfo(
   question: PathInfoQuestion,
   signal: AbortSignal,
 ): Promise<string> {
-  return run(
-    [
-      "--extra-experimental-features",
-      "nix-command",
-      "path-info",
-      "--json",
-      ...(question.recursive ? ["--recursive"] : []),
-      ...(question.store === undefined ? [] : ["--store", question.store]),
-      // A path that begins with a dash is a path.
-      "--",
-      ...question.paths,
-    ],
-    signal,
-  );
+  return run(pathInfoArgs(question), signal);
+}
+
+/** The arguments by which nix is asked. */
+export function pathInfoArgs({ paths, recursive, store }: PathInfoQuestion): string[] {
+  return [
+    "--extra-experimental-features",
+    "nix-command",
+    "path-info",
+    "--json",
+    ...(recursive ? ["--recursive"] : []),
+    ...(store === undefined ? [] : ["--store", store]),
+    // A path that begins with a dash is a path.
+    "--",
+    ...paths,
+  ];
 }
 
 async function run(args: readonly string[], signal: AbortSignal): Promise<string> {
