@@ -195,9 +195,10 @@ export class Cache implements AsyncDisposable {
 
   async #faultFor(path: string): Promise<CacheFault | undefined> {
     for (const entry of this.#faults) {
-      if (entry.left > 0 && (await this.#meets(entry.injected.on, path))) {
+      const { on, fault } = entry.injected;
+      if (entry.left > 0 && ((await this.#meets(on, path)) || (await replaces(fault, path)))) {
         entry.left -= 1;
-        return entry.injected.fault;
+        return fault;
       }
     }
     return undefined;
@@ -218,6 +219,11 @@ export class Cache implements AsyncDisposable {
     const body = poisoned ?? (await readOrUndefined(join(this.dir, path)));
     return body === undefined || fault === undefined ? body : tamperedBody(path, body, fault);
   }
+}
+
+/** Whether a poisoned path brings this file: its NAR goes by another name than the one it replaces. */
+async function replaces(fault: CacheFault, path: string): Promise<boolean> {
+  return fault.kind === "poisoned" && (await readOrUndefined(join(fault.dir, path))) !== undefined;
 }
 
 async function readOrUndefined(file: string): Promise<Buffer | undefined> {
