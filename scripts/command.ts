@@ -1,4 +1,4 @@
-import { spawn } from "node:child_process";
+import { type ChildProcess, spawn } from "node:child_process";
 
 /** How a command ended: what it printed on both outputs, cut to its last `OUTPUT_BYTES`. */
 export type Ending = { ok: boolean; output: string; ms: number };
@@ -24,19 +24,21 @@ const GRACE_MS = 10_000;
 export async function run(argv: readonly string[], options: Options): Promise<Ending> {
   const [program = "", ...args] = argv;
   const started = performance.now();
-  const child = spawn(program, args, {
+  // Before there is a child, so that no signal finds one of which nobody takes care.
+  let child: ChildProcess | undefined;
+  let told: NodeJS.Signals | undefined;
+  const passOn = (signal: NodeJS.Signals): void => {
+    told = signal;
+    signalGroup(child?.pid, signal);
+    setTimeout(signalGroup, GRACE_MS, child?.pid, "SIGKILL").unref();
+  };
+  process.on("SIGINT", passOn).on("SIGTERM", passOn);
+  child = spawn(program, args, {
     detached: true,
     env: options.env ?? process.env,
     stdio:
       options.passThrough === true ? ["ignore", "inherit", "inherit"] : ["ignore", "pipe", "pipe"],
   });
-  let told: NodeJS.Signals | undefined;
-  const passOn = (signal: NodeJS.Signals): void => {
-    told = signal;
-    signalGroup(child.pid, signal);
-    setTimeout(signalGroup, GRACE_MS, child.pid, "SIGKILL").unref();
-  };
-  process.on("SIGINT", passOn).on("SIGTERM", passOn);
   let output = Buffer.alloc(0);
   const keep = (chunk: Buffer): void => {
     output = Buffer.concat([output, chunk]).subarray(-OUTPUT_BYTES);
