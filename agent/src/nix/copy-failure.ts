@@ -48,7 +48,7 @@ export function copyFailure(code: number, messages: readonly string[]): Failure 
   const text = messages.join("\n");
   const reading = readings.find(({ pattern }) => pattern.test(text));
   const said =
-    messages.findLast((line) => reading?.pattern.test(line)) ??
+    messages.find((line) => reading?.pattern.test(line)) ??
     messages.at(-1) ??
     `nix exited with ${code}`;
   const sentence = said

@@ -1,4 +1,4 @@
-import { nothingMoved, onTopOf } from "../copy-progress.ts";
+import { nothingMoved, onTopOf, withMissing } from "../copy-progress.ts";
 import type { Step } from "./effect-result.ts";
 import { storedManifest } from "./stored-manifest.ts";
 
@@ -13,11 +13,14 @@ export const copy: Step<"copy"> = async (agent, { attempt }, signal) => {
   if (!opened.ok) return { on: "withdrawn", code: opened.code, message: opened.message };
   // Asking first spares a device that has the closure every contact with its caches.
   if (await agent.ports.nix.isValid(attempt.storePath, signal)) return { on: "fetched" };
-  const before = agent.notebook.progress ?? nothingMoved;
-  const failure = await agent.ports.nix.copy(
+  const { notebook, ports } = agent;
+  const before = notebook.progress ?? nothingMoved;
+  const failure = await ports.nix.copy(
     opened.copy,
-    (moved) => agent.notebook.setProgress(onTopOf(before, moved)),
+    (moved) => notebook.setProgress(onTopOf(before, moved)),
     signal,
   );
+  const missing = failure === undefined ? 0 : (await ports.nix.missing(opened.copy, signal))?.paths;
+  notebook.setProgress(withMissing(notebook.progress ?? before, missing));
   return failure === undefined ? { on: "fetched" } : { on: "fetchFailed", failure };
 };
