@@ -35,7 +35,12 @@ export class Namespace {
     this.initPid = initPid;
     this.#env = options.env;
     const user = needsUserNamespace(options) ? ["-U", "--preserve-credentials"] : [];
-    this.#enter = [...asUser(options), "nsenter", "-t", `${initPid}`, ...user, "-m", "-p", "--"];
+    // -r: entering a mount namespace alone would leave the root directory that this process may
+    // have been confined to.
+    this.#enter = [
+      ...asUser(options),
+      ...["nsenter", "-t", `${initPid}`, ...user, "-m", "-p", "-r", "--"],
+    ];
   }
 
   static async open(options: NamespaceOptions): Promise<Namespace> {
