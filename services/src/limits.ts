@@ -41,6 +41,11 @@ export const LIMITS = {
   batchReports: 500,
   /** What is told to wait to a device that finds the queue full. */
   overloadRetryMs: 2_000,
+  /**
+   * Connections without a call, at shutdown: a client that is about to send on
+   * one is then told to come back instead of being cut.
+   */
+  shutdownIdleMs: 1_000,
   /** Unary calls at shutdown. */
   shutdownCallsMs: 20_000,
   /** Housekeeping of the database. */

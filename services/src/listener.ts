@@ -32,6 +32,8 @@ export async function listen(
   address: { readonly host: string; readonly port: number },
   handler: HttpHandler,
 ): Promise<Listener> {
+  let closing = false;
+  const answering = new Set<http.ServerResponse>();
   const h1 = http.createServer(
     {
       maxHeaderSize: LIMITS.headerBytes,
@@ -40,7 +42,12 @@ export async function listen(
       keepAliveTimeout: LIMITS.idleMs,
       connectionsCheckingInterval: LIMITS.checkEveryMs,
     },
-    handler,
+    (request, response) => {
+      answering.add(response);
+      response.once("close", () => answering.delete(response));
+      if (closing) response.shouldKeepAlive = false;
+      handler(request, response);
+    },
   );
   // The server never listens itself, and starts its watch over slow senders
   // when it does.
@@ -92,10 +99,15 @@ export async function listen(
   return {
     port: bound.port,
     async close(limitMs) {
+      closing = true;
       server.close();
+      // HTTP/2 has a word for it; HTTP/1.1 says it with each answer.
       for (const session of sessions) session.close();
-      h1.closeIdleConnections();
-      const ended = await allClosed(sockets, limitMs, () => h1.closeIdleConnections());
+      for (const response of answering) response.shouldKeepAlive = false;
+      const began = performance.now();
+      const ended = await allClosed(sockets, limitMs, () => {
+        if (performance.now() - began > LIMITS.shutdownIdleMs) h1.closeIdleConnections();
+      });
       for (const socket of sockets) socket.destroy();
       h1.close();
       h2.close();
@@ -127,13 +139,13 @@ function peek(socket: net.Socket, decided: (protocol: "h1" | "h2") => void): voi
 async function allClosed(
   sockets: ReadonlySet<net.Socket>,
   limitMs: number,
-  closeIdle: () => void,
+  sweepIdle: () => void,
 ): Promise<boolean> {
   if (sockets.size === 0) return true;
   return await new Promise((resolve) => {
     // A connection becomes idle when its last call ends, which raises no event.
     const sweep = setInterval(() => {
-      closeIdle();
+      sweepIdle();
       if (sockets.size > 0) return;
       done(true);
     }, 25);

@@ -35,11 +35,15 @@ export function routes(options: RouteOptions): HttpHandler {
     callLog(deps.log, options.monotonicMs),
     createValidateInterceptor(),
   ];
+  const gate = callerGate(options.credentials, deps.nowMs);
   return connectNodeAdapter({
     interceptors,
     fallback: options.fallback,
     shutdownSignal: options.shutdown,
-    requestGate: callerGate(options.credentials, deps.nowMs),
+    requestGate(context) {
+      options.shutdown.throwIfAborted();
+      gate(context);
+    },
     readMaxBytes: LIMITS.callBodyBytes,
     writeMaxBytes: LIMITS.answerBytes,
     maxTimeoutMs: LIMITS.callTimeoutMs,

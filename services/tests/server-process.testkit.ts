@@ -1,7 +1,10 @@
-import { spawn, type ChildProcess } from "node:child_process";
+import { spawn, type ChildProcessByStdio } from "node:child_process";
 import { once } from "node:events";
 import { createInterface } from "node:readline";
+import type { Readable } from "node:stream";
 import { fileURLToPath } from "node:url";
+
+type Child = ChildProcessByStdio<null, Readable, null>;
 
 const PROGRAM = fileURLToPath(new URL("../src/main.ts", import.meta.url));
 
@@ -10,9 +13,9 @@ export class ServerProcess implements AsyncDisposable {
   readonly url: string;
   /** Lines of its log so far, parsed. */
   readonly log: readonly Readonly<Record<string, unknown>>[];
-  readonly #child: ChildProcess;
+  readonly #child: Child;
 
-  private constructor(url: string, log: ServerProcess["log"], child: ChildProcess) {
+  private constructor(url: string, log: ServerProcess["log"], child: Child) {
     this.url = url;
     this.log = log;
     this.#child = child;
@@ -33,7 +36,7 @@ export class ServerProcess implements AsyncDisposable {
     });
     const log: Record<string, unknown>[] = [];
     const listening = Promise.withResolvers<string>();
-    createInterface({ input: child.stdout! }).on("line", (text) => {
+    createInterface({ input: child.stdout }).on("line", (text) => {
       const line = JSON.parse(text) as Record<string, unknown>;
       log.push(line);
       if (line["msg"] === "listening") listening.resolve(String(line["url"]));

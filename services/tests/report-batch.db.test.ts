@@ -1,0 +1,276 @@
+import { create, type MessageInitShape } from "@bufbuild/protobuf";
+import { AgentState, Outcome, ReportSchema } from "@nix-ota/proto/nixota/v1/device_pb";
+import { type Kysely, type KyselyPlugin, sql } from "kysely";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+
+import { pinDevice } from "../src/checkin/device-queries.ts";
+import { commitReports } from "../src/checkin/report-queries.ts";
+import { reportRow } from "../src/checkin/report-row.ts";
+import type { Database } from "../src/db/database.ts";
+import { sqlFault } from "../src/db/sql-fault.ts";
+import type { Store } from "../src/db/store.ts";
+import { DATABASES, openTestStore } from "./databases.testkit.ts";
+import { seed } from "./manifests.testkit.ts";
+
+const hex = (number: number) => number.toString(16).padStart(32, "0");
+
+describe.each(DATABASES)("a batch of reports on %s", (kind) => {
+  let store: Store;
+  beforeAll(async () => {
+    store = await openTestStore(kind);
+  });
+  afterAll(async () => {
+    await store.close();
+  });
+
+  const pin = async (...ids: string[]) => {
+    for (const id of ids) {
+      const device = { id, publicKey: seed(1), channel: "prod", target: "" } as const;
+      await pinDevice(store.db, { ...device, standing: "accepted" });
+    }
+  };
+  const row = (
+    deviceId: string,
+    sequence: number,
+    fields: MessageInitShape<typeof ReportSchema> = {},
+    keyEpoch = 1,
+  ) =>
+    reportRow(
+      create(ReportSchema, { deviceId, sequence: BigInt(sequence), channel: "prod", ...fields }),
+      keyEpoch,
+    );
+  const event = (number: number, message = "") => ({
+    id: hex(number),
+    number: BigInt(number),
+    message,
+  });
+  const count = async (table: "device_event" | "attempt" | "device_status", deviceId: string) =>
+    Number(
+      (
+        await store.db
+          .selectFrom(table)
+          .where("device_id", "=", deviceId)
+          .select(({ fn }) => fn.countAll().as("rows"))
+          .executeTakeFirstOrThrow()
+      ).rows,
+    );
+
+  test("takes three statements at most, whatever its size, and one when nothing happened", async () => {
+    const ids = Array.from({ length: 500 }, (_, index) => `many-${index}`);
+    await pin(...ids);
+    const { db, counted } = counting(store.db);
+    const attempt = { id: hex(1), channel: "prod", revision: 1n };
+    await commitReports(
+      db,
+      ids.map((id) => row(id, 1, { attempt, events: [event(1), event(2)] })),
+    );
+    expect(counted()).toBe(3);
+    await commitReports(
+      db,
+      ids.map((id) => row(id, 2)),
+    );
+    expect(counted()).toBe(1);
+  });
+
+  test("an attempt that did not change is not written again", async () => {
+    await pin("still");
+    const attempt = { id: hex(1), channel: "prod", revision: 1n, state: AgentState.FETCHING };
+    const version = async () =>
+      (
+        await sql<{ xmin: string }>`
+          select xmin::text from attempt where device_id = 'still'`.execute(store.db)
+      ).rows;
+    await commitReports(store.db, [row("still", 1, { attempt })]);
+    const before = await version();
+    await commitReports(store.db, [row("still", 2, { attempt })]);
+    expect(await version()).toEqual(before);
+    await commitReports(store.db, [
+      row("still", 3, { attempt: { ...attempt, outcome: Outcome.APPLIED } }),
+    ]);
+    expect(await version()).not.toEqual(before);
+  });
+
+  test("an attempt is not put back by an older report, nor forgotten when only that one told of it", async () => {
+    await pin("late");
+    const attempt = (id: number, outcome: Outcome) => ({
+      id: hex(id),
+      channel: "prod",
+      revision: 1n,
+      outcome,
+    });
+    await commitReports(store.db, [row("late", 5, { attempt: attempt(1, Outcome.APPLIED) })]);
+    await commitReports(store.db, [row("late", 4, { attempt: attempt(1, Outcome.UNSPECIFIED) })]);
+    await commitReports(store.db, [row("late", 3, { attempt: attempt(2, Outcome.FAILED) })]);
+    const stored = await store.db
+      .selectFrom("attempt")
+      .where("device_id", "=", "late")
+      .orderBy("attempt_id")
+      .select("outcome")
+      .execute();
+    expect(stored).toEqual([{ outcome: Outcome.APPLIED }, { outcome: Outcome.FAILED }]);
+  });
+
+  test("events that two processes bring at once are counted once", async () => {
+    await pin("twice");
+    for (let round = 0; round < 10; round += 1) {
+      const events = [event(2 * round), event(2 * round + 1)];
+      await Promise.all(
+        [1, 2, 3].map((process) =>
+          commitReports(store.db, [row("twice", 3 * round + process, { events })]),
+        ),
+      );
+    }
+    expect(await count("device_event", "twice")).toBe(20);
+  });
+
+  test("batches that share devices in another order do not block each other", async () => {
+    const ids = ["deadlock-a", "deadlock-b", "deadlock-c"];
+    await pin(...ids);
+    for (let round = 1; round <= 10; round += 1) {
+      const batch = ids.map((id) => row(id, round, { events: [event(round)] }));
+      await Promise.all([
+        commitReports(store.db, batch),
+        commitReports(store.db, batch.toReversed()),
+      ]);
+    }
+    expect(await Promise.all(ids.map((id) => count("device_event", id)))).toEqual([10, 10, 10]);
+  });
+
+  test("a device that may not report leaves nothing behind, and the others are unharmed", async () => {
+    await pin("good", "revoked", "rekeyed");
+    await sql`update device set standing = 'revoked' where id = 'revoked'`.execute(store.db);
+    await sql`update device set key_epoch = 2 where id = 'rekeyed'`.execute(store.db);
+    const fields = { events: [event(1)], attempt: { id: hex(1), channel: "prod", revision: 1n } };
+    const outcomes = await commitReports(
+      store.db,
+      ["good", "revoked", "rekeyed", "stranger"].map((id) => row(id, 1, fields)),
+    );
+    expect(outcomes.map((one) => one.kind)).toEqual([
+      "durable",
+      "refused",
+      "key-replaced",
+      "device-unknown",
+    ]);
+    const left = async (id: string) =>
+      (await count("device_status", id)) +
+      (await count("attempt", id)) +
+      (await count("device_event", id));
+    expect(await Promise.all(["good", "revoked", "rekeyed", "stranger"].map(left))).toEqual([
+      3, 0, 0, 0,
+    ]);
+  });
+
+  test("a reimaged device is heard: another key epoch comes before any sequence", async () => {
+    await pin("reimaged");
+    await commitReports(store.db, [row("reimaged", 1000, { bootId: "old" })]);
+    await sql`update device set key_epoch = 2 where id = 'reimaged'`.execute(store.db);
+    const [outcome] = await commitReports(store.db, [row("reimaged", 1, { bootId: "new" }, 2)]);
+    expect(outcome).toMatchObject({ kind: "durable", sequence: 1n });
+    const status = await store.db
+      .selectFrom("device_status")
+      .where("device_id", "=", "reimaged")
+      .select(["boot_id", "sequence", "key_epoch"])
+      .executeTakeFirstOrThrow();
+    expect(status).toEqual({ boot_id: "new", sequence: 1n, key_epoch: 2 });
+  });
+
+  test("heartbeats in any order stay heap-only", async () => {
+    const ids = Array.from({ length: 300 }, (_, index) => `hot-${index}`);
+    await pin(...ids);
+    const updates = async () => {
+      if (kind === "postgresql") await sql`select pg_stat_force_next_flush()`.execute(store.db);
+      const { rows } = await sql<{ all: bigint; hot: bigint }>`
+        select n_tup_upd as all, n_tup_hot_upd as hot
+          from pg_stat_user_tables where relname = 'device_status'`.execute(store.db);
+      return rows[0];
+    };
+    const spread = (round: number) =>
+      ids.toSorted((a, b) => hash(`${a}${round}`) - hash(`${b}${round}`));
+    await commitReports(
+      store.db,
+      ids.map((id) => row(id, 1)),
+    );
+    const before = await updates();
+    for (let round = 2; round <= 12; round += 1) {
+      for (const some of chunks(spread(round), 10)) {
+        await commitReports(
+          store.db,
+          some.map((id) => row(id, round, { bootId: "boot" })),
+        );
+      }
+    }
+    const after = await updates();
+    const all = Number((after?.all ?? 0n) - (before?.all ?? 0n));
+    const hot = Number((after?.hot ?? 0n) - (before?.hot ?? 0n));
+    // The counts of one more session may be flushed a little later.
+    expect(all).toBeGreaterThan(1000);
+    // An index on a column that reports change would make it zero.
+    expect(hot / all).toBeGreaterThan(0.9);
+  });
+
+  test("the schema's own rules are named when they refuse", async () => {
+    const fault = async (statement: ReturnType<typeof sql>) =>
+      sqlFault(await statement.execute(store.db).catch((error: unknown) => error));
+    await sql`insert into channel (name, head_revision, threshold) values ('rules', 5, 1)`.execute(
+      store.db,
+    );
+    await sql`insert into audit (actor, action, subject, address) values ('a', 'b', 'c', 'd')`.execute(
+      store.db,
+    );
+    expect([
+      await fault(sql`update channel set head_revision = 4 where name = 'rules'`),
+      await fault(sql`update audit set actor = 'x'`),
+      await fault(sql`delete from audit`),
+      await fault(sql`insert into listing (digest, content) values (sha256('a'), 'b')`),
+      await fault(sql`insert into channel (name, threshold) values ('Rules', 1)`),
+      await fault(
+        sql`insert into release (channel, revision, published_by) values ('rules', 0, 'x')`,
+      ),
+      await fault(sql`insert into device (id, channel, target, standing, public_key)
+                      values ('short', 'prod', '', 'accepted', 'short')`),
+    ]).toEqual(
+      [
+        "channel_head_never_falls",
+        "audit_append_only",
+        "audit_append_only",
+        "listing_digest_is_sha256",
+        "channel_name_form",
+        "release_revision_range",
+        "device_key_length",
+      ].map((constraint) => ({ kind: "data", constraint })),
+    );
+  });
+});
+
+/** The same database, with its statements counted since the last look. */
+function counting(db: Kysely<Database>): { db: Kysely<Database>; counted: () => number } {
+  let statements = 0;
+  const plugin: KyselyPlugin = {
+    transformQuery({ node }) {
+      statements += 1;
+      return node;
+    },
+    async transformResult({ result }) {
+      return result;
+    },
+  };
+  return {
+    db: db.withPlugin(plugin),
+    counted() {
+      const seen = statements;
+      statements = 0;
+      return seen;
+    },
+  };
+}
+
+function chunks<T>(items: readonly T[], size: number): T[][] {
+  return Array.from({ length: Math.ceil(items.length / size) }, (_, index) =>
+    items.slice(index * size, (index + 1) * size),
+  );
+}
+
+/** A spread that is the same in every run. */
+function hash(text: string): number {
+  return [...text].reduce((sum, character) => (sum * 31 + character.charCodeAt(0)) % 1_000_003, 7);
+}
