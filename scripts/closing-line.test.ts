@@ -46,9 +46,11 @@ it("counts each thing that went wrong as one failure", async () => {
     "fails.test.mjs": `it("a", () => { throw new Error("a"); });`,
     "skips-without-a-reason.test.mjs": `it.skip("a", () => {});`,
     "cannot-be-loaded.test.mjs": `import "./missing.mjs";`,
+    "cannot-be-set-up.test.mjs": `describe("d", () => {
+      beforeAll(() => { throw new Error("a"); }); it("a", () => {}); it("b", () => {}); });`,
     "rejects-behind-the-test.test.mjs": `it("a", () => { void Promise.reject(new Error("b")); });`,
   });
-  expect(lines(ending)).toContain("1 passed, 4 failed");
+  expect(lines(ending)).toContain("1 passed, 5 failed");
   expect(ending.ok).toBe(false);
 });
 
@@ -70,7 +72,10 @@ it("fails when nothing was tried", async () => {
 
 async function runFiles(files: Record<string, string>): Promise<Ending> {
   for (const [name, tests] of Object.entries(files))
-    writeFileSync(join(directory, name), `import { describe, it } from "vitest";\n${tests}\n`);
+    writeFileSync(
+      join(directory, name),
+      `import { beforeAll, describe, it } from "vitest";\n${tests}\n`,
+    );
   // The tally of the run that this test is part of is not this run's to write.
   const { NIX_OTA_TALLY: _, ...env } = process.env;
   return run(["vitest", "run", "--root", directory], { limitMs: LIMIT_MS, env });

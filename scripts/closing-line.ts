@@ -1,7 +1,7 @@
 import { writeFileSync } from "node:fs";
 
 import type { SerializedError } from "vitest";
-import type { Reporter, TestModule, TestRunEndReason, Vitest } from "vitest/node";
+import type { Reporter, TestCase, TestModule, TestRunEndReason, Vitest } from "vitest/node";
 
 import type { Tally } from "./tally.ts";
 import { closingLine, isGood } from "./tally.ts";
@@ -52,10 +52,18 @@ export class ClosingLine implements Reporter {
       else if (result.state === "skipped" && result.note !== undefined) {
         console.log(`skipped: ${test.fullName}: ${result.note}`);
         tally.skipped += 1;
-      } else if (!this.#filtered) {
+      } else if (!this.#filtered && !isUnderFailure(test)) {
         console.error(`not run, and no reason given: ${module.relativeModuleId}: ${test.fullName}`);
         tally.failed += 1;
       }
     }
+  }
+}
+
+/** A test whose suite could not be set up: the suite's failure is counted already. */
+function isUnderFailure(test: TestCase): boolean {
+  for (let holder = test.parent; ; holder = holder.parent) {
+    if (holder.errors().length > 0) return true;
+    if (holder.type === "module") return false;
   }
 }

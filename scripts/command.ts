@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn } from "node:child_process";
+import { spawn } from "node:child_process";
 
 /** How a command ended: what it printed on both outputs, cut to its last `OUTPUT_BYTES`. */
 export type Ending = { ok: boolean; output: string; ms: number };
@@ -24,16 +24,16 @@ const GRACE_MS = 10_000;
 export async function run(argv: readonly string[], options: Options): Promise<Ending> {
   const [program = "", ...args] = argv;
   const started = performance.now();
-  // Before there is a child, so that no signal finds one of which nobody takes care.
-  let child: ChildProcess | undefined;
   let told: NodeJS.Signals | undefined;
   const passOn = (signal: NodeJS.Signals): void => {
     told = signal;
-    signalGroup(child?.pid, signal);
-    setTimeout(signalGroup, GRACE_MS, child?.pid, "SIGKILL").unref();
+    signalGroup(child.pid, signal);
+    setTimeout(signalGroup, GRACE_MS, child.pid, "SIGKILL").unref();
   };
+  // Ahead of the child, so that no signal finds one of which nobody takes care. Handlers run from
+  // the event loop: never before the child is there.
   process.on("SIGINT", passOn).on("SIGTERM", passOn);
-  child = spawn(program, args, {
+  const child = spawn(program, args, {
     detached: true,
     env: options.env ?? process.env,
     stdio:
