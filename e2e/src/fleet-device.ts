@@ -1,4 +1,5 @@
 import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
 
 import type { AgentConfig } from "./agent-config.ts";
 import type { Device } from "./device.ts";
@@ -66,6 +67,19 @@ export class FleetDevice {
   /** `nix-ota-agent once` to its end. */
   async once(timeoutMs = 60_000): Promise<CommandResult> {
     return await this.device.exec(agentArgv("once"), { timeoutMs });
+  }
+
+  /** `once` by an agent that kills itself at a durable write: see `crashing-agent.ts`. */
+  async crash(
+    state: string,
+    at: "entered" | "leaving",
+    timeoutMs = 60_000,
+  ): Promise<CommandResult> {
+    const program = join(import.meta.dirname, "crashing-agent.ts");
+    return await this.device.exec(
+      [process.execPath, program, "--state", state, "--at", at, "--config", CONFIG_FILE],
+      { timeoutMs },
+    );
   }
 
   /** The agent's own view, as `status --json` prints it. */

@@ -157,6 +157,8 @@ describe.each(DATABASES)("the whole path on %s", (kind) => {
   });
 
   test("a running agent takes what is published meanwhile, and reports while the server was away are not lost", async () => {
+    // Long enough for a killed server to come back: its silence alone would count as the update's.
+    await fridge.configure({ settings: { probation: { limitMs: 60_000, passIntervalMs: 200 } } });
     const agent = await fridge.startAgent();
     const r5 = await fleet.build({ gen: 5, mode: "slow", seconds: 2 });
     systems.set("r5", r5);
