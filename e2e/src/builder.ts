@@ -148,7 +148,7 @@ function rootName(storePath: string): string {
 
 function nixArguments(options: SystemOptions): string[] {
   const { agentJson, bigMebibytes, failing, ...plain } = options;
-  const values: Record<string, unknown> = {
+  const values: Record<string, string | number> = {
     ...plain,
     ...(bigMebibytes === undefined ? {} : { big: bigMebibytes }),
     ...(failing === undefined ? {} : { failing: failing.join(" ") }),

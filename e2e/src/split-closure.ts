@@ -45,7 +45,7 @@ export async function publishSplit(options: SplitOptions): Promise<SplitClosure>
 }
 
 /** Takes one path out of a cache folder: its narinfo and its nar. */
-export async function dropFromCache(cacheDir: string, storePath: string): Promise<void> {
+async function dropFromCache(cacheDir: string, storePath: string): Promise<void> {
   const file = join(cacheDir, narInfoUrl(storePath));
   const { URL: nar } = parseNarInfo(await readFile(file, "utf8"));
   await rm(file);

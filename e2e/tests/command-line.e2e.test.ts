@@ -130,7 +130,7 @@ describe("publishing from a builder", () => {
     const { builder } = fleet.workshop;
     const url = `file://${fleet.own.cache.dir}`;
     const paths = await builder.closure(first);
-    const absent = `${first.replace(storePathHash(first) ?? "", "0".repeat(32))}`;
+    const absent = first.replace(storePathHash(first) ?? "", "0".repeat(32));
     const asked = [...paths, absent];
     const throughNix = nixCache(url, async (question) =>
       builder.run(["nix", ...pathInfoArgs(question)]),

@@ -30,7 +30,7 @@ async function holder(dir: string): Promise<ChildProcess> {
   const child = spawn(process.execPath, ["--input-type=module", "-e", program, dir], {
     stdio: ["pipe", "pipe", "inherit"],
   });
-  const [said] = (await once(child.stdout!, "data")) as [Buffer];
+  const [said] = await once(child.stdout, "data");
   return Object.assign(child, { said: said.toString("utf8").trim() });
 }
 
