@@ -29,7 +29,7 @@ describe("a closure that lies in two caches under two keys", () => {
   });
 
   test("installs, each path from the cache that has it", async () => {
-    const { storePath, own, upstream } = await fleet.buildSplit({ gen: 1, changed: 12 });
+    const { storePath, own, upstream } = await fleet.buildSplit({ gen: 1, changed: 10 });
     expect(Math.min(own.length, upstream.length)).toBeGreaterThan(5);
     await fleet.publish(storePath, "--substituter", fleet.upstream.cache.url);
     const result = await fridge.once();
@@ -46,7 +46,7 @@ describe("a closure that lies in two caches under two keys", () => {
   });
 
   test("is refused by a device that does not trust the upstream key", async () => {
-    const { storePath } = await fleet.buildSplit({ gen: 2, changed: 12 });
+    const { storePath } = await fleet.buildSplit({ gen: 2, changed: 10 });
     await fleet.publish(storePath, "--substituter", fleet.upstream.cache.url);
     const before = await fridge.device.links();
     await fridge.configure({

@@ -148,11 +148,22 @@ export function nodeNix(
       return undefined;
     },
     async remove(storePaths, signal) {
+      // nix deletes no path while a valid one that is not named with it refers to it.
+      const referring = await nix(
+        {
+          program: "nix-store",
+          arguments: ["--query", "--referrers-closure"],
+          paths: storePaths,
+          outputLimitBytes: CLOSURE_OUTPUT_BYTES,
+        },
+        signal,
+      );
+      const doomed = succeeded("nix-store --query", referring).trim().split("\n");
       const ended = await nix(
         {
           program: "nix-store",
           arguments: ["--delete"],
-          paths: storePaths,
+          paths: doomed,
           limitMs: options.closureLimitMs,
         },
         signal,
