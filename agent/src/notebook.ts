@@ -103,9 +103,8 @@ export async function openNotebook(ports: Needs, config: Config): Promise<Notebo
     },
     setTrust: saveTrust,
     async reject(refused) {
-      const { last } = journal;
-      const known = last?.outcome === "rejected" && last.revision === refused.revision;
-      if (known && last.message === refused.message) return;
+      // One report for one envelope, however often it is offered.
+      if (journal.last?.id === refused.id) return;
       const pending = numbered([{ state: "idle", attempt: refused, message: refused.message }]);
       await write({
         ...journal,

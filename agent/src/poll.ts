@@ -1,4 +1,4 @@
-import { toHex } from "@nix-ota/proto/hash";
+import { sha256, toHex } from "@nix-ota/proto/hash";
 
 import type { Agent } from "./agent.ts";
 import type { Attempt } from "./attempt.ts";
@@ -17,6 +17,8 @@ export type Asked =
   | { readonly found: "hold"; readonly reason: string }
   /** The offer is the attempt under way. */
   | { readonly found: "the same" }
+  /** The offered manifest did not pass the gate. */
+  | { readonly found: "refused"; readonly reason: string }
   /** Something for the machine: a manifest that passed the gate, or a wish of the operator. */
   | { readonly found: "news"; readonly event: Event };
 
@@ -98,7 +100,7 @@ async function fetchManifest(
   if (!verdict.ok) {
     ports.log("warn", `manifest refused: ${verdict.message}`, { code: verdict.code });
     await notebook.reject({
-      id: ports.chance.id(),
+      id: toHex(sha256(envelope)).slice(0, 32),
       channel: config.channel,
       revision: offeredRevision,
       storePath: "",
@@ -110,7 +112,7 @@ async function fetchManifest(
       elapsedMs: 0,
     });
     return {
-      found: "hold",
+      found: "refused",
       reason: `the offered manifest was refused as ${verdict.code}: ${verdict.message}`,
     };
   }

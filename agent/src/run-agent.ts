@@ -25,6 +25,8 @@ export interface Rest {
   readonly state: StateName;
   /** The attempt that ended during this run; undefined: none did. */
   readonly ended: ReportedAttempt | undefined;
+  /** Whether the manifest offered last did not pass the gate. */
+  readonly refused: boolean;
   /** Whether the server answered the last call. */
   readonly inContact: boolean;
 }
@@ -57,6 +59,7 @@ export async function runAgent(
   await takeUp(agent);
 
   let asked = false;
+  let refused = false;
   while (!signal.aborted) {
     const { name } = notebook.journal.machine.state;
     if (name === "idle" || name === "stuck") {
@@ -64,6 +67,7 @@ export async function runAgent(
       if (mode === "once" && asked) break;
       asked = true;
       const found = await poll(agent, signal);
+      refused = found.found === "refused";
       ports.log("info", "asked", {
         found: found.found,
         ...("reason" in found ? { reason: found.reason } : {}),
@@ -92,7 +96,7 @@ export async function runAgent(
     await ports.clock.sleep(pollMs(agent), signal);
     if (!moved) await heed(agent, await poll(agent, signal));
   }
-  return await settle(agent, endedBefore, signal);
+  return { ...(await settle(agent, endedBefore, signal)), refused };
 }
 
 /** Goes on where the journal says, or where the links say after a reboot. */
@@ -205,7 +209,7 @@ async function settle(
   agent: Agent,
   endedBefore: string | undefined,
   signal: AbortSignal,
-): Promise<Rest> {
+): Promise<Omit<Rest, "refused">> {
   const { notebook, ports, contact } = agent;
   for (let calls = 0; calls < 16 && !signal.aborted; calls += 1) {
     const waiting = (await ports.outbox.oldest(1)).length > 0;
@@ -222,8 +226,9 @@ async function settle(
 }
 
 /** Exit status of `once`. */
-export function exitStatus({ state, ended, inContact }: Rest): number {
+export function exitStatus({ state, ended, refused, inContact }: Rest): number {
   if (state === "stuck") return 6;
+  if (refused) return 3;
   if (ended !== undefined) return statusOfOutcome[ended.outcome ?? "failed"];
   if (state !== "idle") return 5;
   return inContact ? 0 : 1;

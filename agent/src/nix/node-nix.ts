@@ -148,8 +148,8 @@ export function nodeNix(
       return undefined;
     },
     async remove(storePaths, signal) {
-      // nix deletes no path while a valid one that is not named with it refers to it.
-      const referring = await nix(
+      // nix deletes a path only together with what refers to it, and wants that named as well.
+      const query = await nix(
         {
           program: "nix-store",
           arguments: ["--query", "--referrers-closure"],
@@ -158,12 +158,12 @@ export function nodeNix(
         },
         signal,
       );
-      const doomed = succeeded("nix-store --query", referring).trim().split("\n");
+      const referrers = succeeded("nix-store --query --referrers-closure", query);
       const ended = await nix(
         {
           program: "nix-store",
           arguments: ["--delete"],
-          paths: doomed,
+          paths: [...new Set([...storePaths, ...referrers.split("\n").filter(Boolean)])],
           limitMs: options.closureLimitMs,
         },
         signal,

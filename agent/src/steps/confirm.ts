@@ -17,6 +17,7 @@ export const confirm: Step<"confirm"> = async (agent, { attempt }, signal) => {
     case "news":
       return asked.event;
     case "hold":
+    case "refused":
       return { on: "held", reason: asked.reason };
     case "nothing said": {
       const { offered } = agent.contact;
