@@ -134,7 +134,9 @@ async function attempt(
       code: "CACHE_STALLED",
       message: "the copy took too long; check the cache and the network",
     };
-  return copyFailure(code, reader.errors);
+  const said = copyFailure(code, reader.errors);
+  const found = said.code !== "NOT_IN_CACHE" || reader.untrusted === undefined;
+  return found ? said : copyFailure(code, [reader.untrusted]);
 }
 
 const falsy = () => false;

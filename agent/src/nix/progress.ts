@@ -18,6 +18,11 @@ export interface ProgressReader {
   readonly progress: CopyProgress;
   /** Messages of level error, oldest first, without colours; at most 32. */
   readonly errors: readonly string[];
+  /**
+   * The last warning that a cache's path carries no trusted signature. Where nix asks several
+   * caches that is no error of its own: it looks on and says in the end only that it found nothing.
+   */
+  readonly untrusted: string | undefined;
   /** Rises with every sign of life: bytes and finished paths. */
   readonly activity: number;
 }
@@ -25,6 +30,7 @@ export interface ProgressReader {
 export function progressReader(bytesTotal: number, pathsExpected: number): ProgressReader {
   const open = new Map<number, { readonly kind: "path" | "nar"; bytes: number }>();
   const errors: string[] = [];
+  let untrusted: string | undefined;
   let pathsDone = 0;
   let pathsTotal = pathsExpected;
   let bytesEnded = 0;
@@ -66,6 +72,9 @@ export function progressReader(bytesTotal: number, pathsExpected: number): Progr
       }
       case "msg":
         if (event.level === 0) push(errors, plain(String(event.raw_msg ?? event.msg)));
+        if (event.level === 1 && /not signed by any of the keys/.test(String(event.msg))) {
+          untrusted = plain(String(event.msg)).replace(/^warning:\s*/, "");
+        }
         return;
       default:
     }
@@ -84,6 +93,9 @@ export function progressReader(bytesTotal: number, pathsExpected: number): Progr
     },
     get errors() {
       return errors;
+    },
+    get untrusted() {
+      return untrusted;
     },
     get activity() {
       return activity;
