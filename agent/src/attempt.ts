@@ -1,3 +1,5 @@
+import type { Failure } from "./failure.ts";
+
 /** One try of this device at one revision. */
 export interface Attempt {
   /** Random, unique on this device; also the name of everything the attempt leaves on disk. */
@@ -9,6 +11,15 @@ export interface Attempt {
   readonly payloadSha256: string;
   /** The toplevel to run. */
   readonly storePath: string;
+  /** Set when the device was stuck as it began: it is again unless the attempt is applied. */
+  readonly stuck?: Impasse;
+}
+
+/** What a device is stuck with: neither forward nor back worked. */
+export interface Impasse {
+  readonly attempt: Attempt;
+  readonly prev: WayBack;
+  readonly failure: Failure;
 }
 
 /**

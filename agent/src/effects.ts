@@ -31,6 +31,8 @@ export type Effect =
   | { readonly do: "awaitReboot"; readonly attempt: Attempt; readonly prev: WayBack }
   /** Checks health, units and contact until they hold or time is up. */
   | { readonly do: "prove"; readonly attempt: Attempt; readonly plan: Plan; readonly prev: WayBack }
+  /** Sees that one of these systems runs before anything is changed: an administrator may have switched. */
+  | { readonly do: "stillRuns"; readonly storePaths: readonly string[] }
   /** Lets the boot loader name the committed path. */
   | { readonly do: "bootDefault"; readonly attempt: Attempt; readonly storePath: string }
   /** Writes the trust record, after which there is only forward. */
@@ -95,14 +97,15 @@ export function work(state: State): readonly Effect[] {
 }
 
 function activation(attempt: Attempt, plan: Plan, prev: WayBack): readonly Effect[] {
+  const look: Effect = { do: "stillRuns", storePaths: [prev.running, attempt.storePath] };
   const profile: Effect = { do: "setProfile", storePath: attempt.storePath };
   switch (plan.order) {
     case "prove-first":
-      return [{ do: "activate", attempt, prev, action: "test" }];
+      return [look, { do: "activate", attempt, prev, action: "test" }];
     case "switch":
-      return [profile, { do: "activate", attempt, prev, action: "switch" }];
+      return [look, profile, { do: "activate", attempt, prev, action: "switch" }];
     case "boot":
-      return [profile, { do: "activate", attempt, prev, action: "boot" }];
+      return [look, profile, { do: "activate", attempt, prev, action: "boot" }];
     case "adopt":
       return [];
     default:
@@ -111,10 +114,12 @@ function activation(attempt: Attempt, plan: Plan, prev: WayBack): readonly Effec
 }
 
 function commit(attempt: Attempt, plan: Plan): readonly Effect[] {
+  const look: Effect = { do: "stillRuns", storePaths: [attempt.storePath] };
   const record: Effect = { do: "recordCommit", attempt };
   // The order `switch` wrote profile and boot loader when it activated.
-  if (plan.order === "switch") return [record];
+  if (plan.order === "switch") return [look, record];
   return [
+    look,
     { do: "setProfile", storePath: attempt.storePath },
     { do: "bootDefault", attempt, storePath: attempt.storePath },
     record,

@@ -2,7 +2,7 @@ import type { Agent } from "./agent.ts";
 import type { Effect } from "./effects.ts";
 import { activate, setProfile } from "./steps/activate.ts";
 import { awaitReboot } from "./steps/await-reboot.ts";
-import { bootDefault, recordCommit } from "./steps/commit.ts";
+import { bootDefault, recordCommit, stillRuns } from "./steps/commit.ts";
 import { confirm } from "./steps/confirm.ts";
 import type { EffectResult, Step } from "./steps/effect-result.ts";
 import { copy, root } from "./steps/fetch-closure.ts";
@@ -26,6 +26,7 @@ const steps: { readonly [Kind in Effect["do"]]: Step<Kind> } = {
   activate,
   awaitReboot,
   prove,
+  stillRuns,
   bootDefault,
   recordCommit,
   restore,

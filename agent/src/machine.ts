@@ -5,7 +5,7 @@
  * In the order `prove-first`, profile and boot loader move only in `committing`: until then a power
  * cut boots the old system with none of this code running.
  */
-import type { Attempt } from "./attempt.ts";
+import type { Attempt, Impasse } from "./attempt.ts";
 import type { Event, EventName } from "./events.ts";
 import { copyTries, failureTraits } from "./failure.ts";
 import type { Failure } from "./failure.ts";
@@ -32,7 +32,8 @@ const guards = {
 };
 
 /**
- * `ends`: how the attempt ends with this move, or will end once the device is back. `recorded`: as
+ * An attempt that began while the device was stuck leads back there instead of to idle, unless it is
+ * applied. `ends`: how the attempt ends with this move, or will end once the device is back. `recorded`: as
  * the state says. `undo`: how far rolling back has to reach.
  */
 type Row = readonly [
@@ -243,13 +244,24 @@ export function step(machine: Machine, event: Event): Step | undefined {
   );
   if (row === undefined) return undefined;
   const [, , , to, ends, undo] = row;
-  const next = enter(to, state, event, ends, undo);
   const tally = count(machine.tally, state, event, to);
   const ending = to === "rollingBack" ? undefined : endOf(state, event, ends, tally);
+  const next = backToImpasse(enter(to, state, event, ends, undo), ending);
   return {
     machine: { state: next, tally: ending === undefined ? tally : countEnd(tally, ending, next) },
     ending,
   };
+}
+
+/**
+ * A newer revision may free a stuck device. If it does not, the device is as stuck as before: idle
+ * would hide that. Somebody else's switch ends it, as does the attempt that was applied.
+ */
+function backToImpasse(next: State, ending: Ending | undefined): State {
+  const stuck = ending?.attempt.stuck;
+  if (next.name !== "idle" || stuck === undefined) return next;
+  const over = ending?.outcome === "applied" || ending?.outcome === "external_change";
+  return over ? next : { name: "stuck", ...stuck };
 }
 
 function count(tally: Tally, state: State, event: Event, to: StateName): Tally {
@@ -375,12 +387,23 @@ function enter(to: StateName, state: State, event: Event, ends: Row[4], undo: Ro
   }
 }
 
-const attemptOf = (state: State, event: Event) =>
-  "attempt" in event
-    ? event.attempt
-    : "attempt" in state
-      ? state.attempt
-      : missing("attempt", state, event);
+function attemptOf(state: State, event: Event): Attempt {
+  if (!("attempt" in event))
+    return "attempt" in state ? state.attempt : missing("attempt", state, event);
+  const stuck =
+    state.name === "stuck"
+      ? impasseOf(state)
+      : "attempt" in state
+        ? state.attempt.stuck
+        : undefined;
+  return stuck === undefined ? event.attempt : { ...event.attempt, stuck };
+}
+
+/** Without the impasse before it, or the journal would grow with each. */
+function impasseOf({ attempt, prev, failure }: Impasse): Impasse {
+  const { stuck: _, ...bare } = attempt;
+  return { attempt: bare, prev, failure };
+}
 
 const planOf = (state: State, event: Event) =>
   ("plan" in event ? event.plan : "plan" in state ? state.plan : undefined) ??

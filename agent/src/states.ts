@@ -1,4 +1,4 @@
-import type { Attempt, Plan, WayBack } from "./attempt.ts";
+import type { Attempt, Impasse, Plan, WayBack } from "./attempt.ts";
 import type { Failure } from "./failure.ts";
 import type { Outcome } from "./outcome.ts";
 
@@ -56,12 +56,7 @@ export type State =
       readonly tries: number;
     }
   /** Neither forward nor back worked: polls and reports; a newer revision or a repair by hand ends it. */
-  | {
-      readonly name: "stuck";
-      readonly attempt: Attempt;
-      readonly prev: WayBack;
-      readonly failure: Failure;
-    };
+  | ({ readonly name: "stuck" } & Impasse);
 
 /**
  * How far an attempt got, thus what has to be undone.

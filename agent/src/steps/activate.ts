@@ -4,6 +4,7 @@ import type { Step } from "./effect-result.ts";
 import { newFailedUnits, unitsSentence } from "./new-failed-units.ts";
 import type { SwitchResult } from "./run-switch.ts";
 import { runSwitch } from "./run-switch.ts";
+import { switchedByOthers } from "./switched-by-others.ts";
 
 export const setProfile: Step<"setProfile"> = async (
   { ports, notebook },
@@ -59,13 +60,7 @@ export const activate: Step<"activate"> = async (agent, { attempt, prev, action 
         )
       : failed("broken", codeOf(result), `${ended(result)} and the closure does not run`);
   }
-  return {
-    on: "linksChanged",
-    failure: {
-      code: "LINKS_CHANGED",
-      message: `${running} runs, which this agent did not activate; somebody else switched meanwhile`,
-    },
-  };
+  return switchedByOthers(running);
 };
 
 /** Whether the program ended before it touched the running system, as far as its status tells. */

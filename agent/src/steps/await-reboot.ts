@@ -1,14 +1,9 @@
 import type { Step } from "./effect-result.ts";
+import { switchedByOthers } from "./switched-by-others.ts";
 
 /** A person reboots; until then there is nothing to do. Another system that runs ends the wait. */
 export const awaitReboot: Step<"awaitReboot"> = async ({ ports }, { prev }) => {
   const running = await ports.links.running();
   if (running === prev.running) return "rest";
-  return {
-    on: "linksChanged",
-    failure: {
-      code: "LINKS_CHANGED",
-      message: `${running} runs, which this agent did not activate`,
-    },
-  };
+  return switchedByOthers(running);
 };

@@ -1,6 +1,12 @@
 import { withCommitted } from "../trust.ts";
 import type { Step } from "./effect-result.ts";
 import { runSwitch } from "./run-switch.ts";
+import { switchedByOthers } from "./switched-by-others.ts";
+
+export const stillRuns: Step<"stillRuns"> = async ({ ports }, { storePaths }) => {
+  const running = await ports.links.running();
+  return storePaths.includes(running) ? undefined : switchedByOthers(running);
+};
 
 export const bootDefault: Step<"bootDefault"> = async (agent, { attempt, storePath }, signal) => {
   const result = await runSwitch(

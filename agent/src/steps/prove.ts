@@ -4,6 +4,7 @@ import { checkIn } from "../check-in.ts";
 import type { Failure } from "../failure.ts";
 import type { Step } from "./effect-result.ts";
 import { newFailedUnits, unitsSentence } from "./new-failed-units.ts";
+import { switchedByOthers } from "./switched-by-others.ts";
 
 /**
  * Checks until everything passes several times in a row, or time is up. One pass proves little: a
@@ -25,13 +26,7 @@ export const prove: Step<"prove"> = async (agent, { attempt, plan, prev }, signa
   for (;;) {
     const running = await ports.links.running();
     if (running !== attempt.storePath) {
-      return {
-        on: "linksChanged",
-        failure: {
-          code: "LINKS_CHANGED",
-          message: `${running} runs, which this agent did not activate; somebody else switched meanwhile`,
-        },
-      };
+      return switchedByOthers(running);
     }
     const failure = await check(agent, plan, prev, environment, signal);
     passed = failure === undefined ? passed + 1 : 0;

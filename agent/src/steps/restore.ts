@@ -4,6 +4,7 @@ import { checkIn } from "../check-in.ts";
 import type { Event } from "../events.ts";
 import type { Step } from "./effect-result.ts";
 import { runSwitch } from "./run-switch.ts";
+import { switchedByOthers } from "./switched-by-others.ts";
 
 const unrestored = (message: string): Event => ({
   on: "unrestored",
@@ -18,13 +19,7 @@ export const restore: Step<"restore"> = async (agent, { attempt, prev, reach, tr
   const { ports } = agent;
   const running = await ports.links.running();
   if (running !== attempt.storePath && running !== prev.running) {
-    return {
-      on: "linksChanged",
-      failure: {
-        code: "LINKS_CHANGED",
-        message: `${running} runs, which this agent did not activate; it is left alone`,
-      },
-    };
+    return switchedByOthers(running);
   }
   if (reach !== "live") {
     const said = await restoreProfile(agent, attempt, prev, signal);
