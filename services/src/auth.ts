@@ -1,10 +1,12 @@
 import { createContextKey, type HandlerContext } from "@connectrpc/connect";
 import { CheckinService } from "@nix-ota/proto/nixota/v1/checkin_service_pb";
+import type { Logger } from "pino";
 
 import type { PublishToken } from "./access/publish-token.ts";
 import { mayPublish, mayPublishSomewhere, mayRead, type Scope } from "./access/scopes.ts";
 import type { SessionKeys } from "./access/session-key-file.ts";
 import { readSession, SESSION_PREFIX, type Session } from "./access/session-token.ts";
+import { CALL } from "./call.ts";
 import { answerTo } from "./errors.ts";
 import { OtaError } from "./ota-error.ts";
 
@@ -35,7 +37,7 @@ const WITHOUT_CREDENTIAL = new Set<string>([
  * Finds out who calls, before anything of the body is read: a caller without a
  * credential gets no further and costs nothing.
  */
-export function callerGate(credentials: Credentials, nowMs: () => number) {
+export function callerGate(credentials: Credentials, nowMs: () => number, log: Logger) {
   return (context: HandlerContext): void => {
     try {
       const caller = identify(context.requestHeader.get("authorization"), credentials, nowMs());
@@ -47,8 +49,13 @@ export function callerGate(credentials: Credentials, nowMs: () => number) {
       }
       context.values.set(CALLER, caller);
     } catch (cause) {
-      // The gate stands in front of the interceptor that does it for handlers.
-      throw answerTo(cause).error;
+      // The gate stands in front of the interceptor that does this for handlers.
+      const { error, level } = answerTo(cause);
+      const { requestId, address } = context.values.get(CALL);
+      const call = `${context.service.typeName}/${context.method.name}`;
+      log[level]({ requestId, call, address, reason: error.rawMessage }, "caller refused");
+      error.metadata.set("x-request-id", requestId);
+      throw error;
     }
   };
 }

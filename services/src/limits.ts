@@ -17,8 +17,8 @@ export const LIMITS = {
   firstBytesMs: 10_000,
   /** From the first byte to the end of the headers. */
   headersMs: 10_000,
-  /** From the first byte to the end of the body. */
-  requestMs: 30_000,
+  /** From the first byte to the end of the body: the largest one at 1 Mbit/s. */
+  requestMs: 60_000,
   /** An idle connection; above the 60 s of usual load balancers, which else reuse a closed one. */
   idleMs: 65_000,
   /** How often the three above are looked at. */

@@ -74,7 +74,8 @@ export async function listen(
   });
   h2.on("stream", (stream) => {
     // HTTP/2 has no limit of its own for a body that never ends.
-    stream.setTimeout(LIMITS.callTimeoutMs, () => stream.close(http2.constants.NGHTTP2_CANCEL));
+    const limit = setTimeout(() => stream.close(http2.constants.NGHTTP2_CANCEL), LIMITS.requestMs);
+    for (const event of ["end", "close"]) stream.once(event, () => clearTimeout(limit));
   });
   // A peer that breaks the protocol ends its own session; there is nobody to tell.
   h2.on("sessionError", () => undefined);

@@ -35,7 +35,7 @@ export function routes(options: RouteOptions): HttpHandler {
     callLog(deps.log, options.monotonicMs),
     createValidateInterceptor(),
   ];
-  const gate = callerGate(options.credentials, deps.nowMs);
+  const gate = callerGate(options.credentials, deps.nowMs, deps.log);
   return connectNodeAdapter({
     interceptors,
     fallback: options.fallback,

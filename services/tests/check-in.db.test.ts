@@ -268,21 +268,28 @@ describe.each(DATABASES)("devices on %s", (kind) => {
 
   test("pages of devices and events follow each other", async () => {
     const device = await server.device("gw-12");
-    for (const [index, letter] of ["1", "2", "3"].entries()) {
-      const event = { id: uuid(letter), number: BigInt(index + 1), message: letter };
-      await device.report({ events: [event] });
-    }
+    const event = (number: number) => ({
+      id: number.toString(16).padStart(32, "0"),
+      number: BigInt(number),
+      message: `${number}`,
+    });
+    await device.report({ events: [1, 2].map(event) });
+    // One receipt, numbers of one and of two digits.
+    await device.report({ events: [10, 3, 11, 9].map(event) });
     const pages: string[][] = [];
     for (let cursor = ""; pages.length === 0 || cursor !== "";) {
       const page = await server.operator.checkin.listDeviceEvents({
         deviceId: "gw-12",
-        pageSize: 2,
+        pageSize: 4,
         cursor,
       });
       pages.push(page.events.map(({ message }) => message));
       cursor = page.nextCursor;
     }
-    expect(pages).toEqual([["3", "2"], ["1"]]);
+    expect(pages).toEqual([
+      ["11", "10", "9", "3"],
+      ["2", "1"],
+    ]);
     const first = await server.operator.checkin.listDevices({ pageSize: 1 });
     const second = await server.operator.checkin.listDevices({
       pageSize: 1,

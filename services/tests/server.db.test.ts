@@ -1,6 +1,9 @@
 import { once } from "node:events";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import * as http from "node:http";
 import * as net from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 
 import { create, toBinary } from "@bufbuild/protobuf";
@@ -18,8 +21,10 @@ import { PublishService } from "@nix-ota/proto/nixota/v1/publish_service_pb";
 import { afterAll, beforeAll, expect, test } from "vitest";
 
 import { LIMITS } from "../src/limits.ts";
-import { envelope, KEY } from "./manifests.testkit.ts";
-import { clientsOf, TestServer } from "./server.testkit.ts";
+import { createPostgresDatabase } from "./databases.testkit.ts";
+import { envelope, KEY, seed } from "./manifests.testkit.ts";
+import { ServerProcess } from "./server-process.testkit.ts";
+import { clientsOf, TestDevice, TestServer } from "./server.testkit.ts";
 
 let server: TestServer;
 beforeAll(async () => {
@@ -216,10 +221,44 @@ test("health and readiness are pages, everything else is not found", async () =>
   ]).toEqual([200, 200, 200, 405, 404]);
 });
 
-test("a token is told to nobody: not in an answer, not in a refusal", async () => {
-  const caller = await server.operator.access.getCaller({});
-  expect(caller).toMatchObject({ name: "publish-token", scopes: ["publish:*", "read"] });
-  const wrong = "w".repeat(40);
-  const refused = await clientsOf(server.url, wrong).access.getCaller({}).catch(ConnectError.from);
-  expect(String(refused)).not.toContain(wrong);
+test("each call leaves a line in the log, and no credential does", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "nix-ota-log-"));
+  const [right, wrong] = ["r".repeat(40), "w".repeat(40)];
+  writeFileSync(join(folder, "token"), right);
+  const files = ["--data-dir", folder, "--publish-token-file", join(folder, "token")];
+  const env = { DATABASE_URL: await createPostgresDatabase() };
+  try {
+    await using program = await ServerProcess.start(
+      ["--listen", "127.0.0.1:0", "--log-level", "debug", ...files],
+      env,
+    );
+    const caller = await clientsOf(program.url, right).access.getCaller({});
+    expect(caller).toMatchObject({ name: "publish-token", scopes: ["publish:*", "read"] });
+    const refused = await clientsOf(program.url, wrong)
+      .access.getCaller({})
+      .catch(ConnectError.from);
+    expect(String(refused)).not.toContain(wrong);
+    const device = new TestDevice(program.url, "gw-1", seed(1));
+    await device.enrol({ channel: "prod" });
+    const { sessionToken } = await device.authenticate();
+    await device.report();
+    await program.end("SIGTERM");
+
+    const calls = program.log.filter(({ call }) => call !== undefined);
+    expect(calls.map(({ call, msg }) => `${String(call).split("/")[1]}: ${String(msg)}`)).toEqual([
+      "GetCaller: call",
+      "GetCaller: caller refused",
+      "CreateChallenge: call",
+      "Enrol: call",
+      "CreateChallenge: call",
+      "Authenticate: call",
+      "CheckIn: call",
+    ]);
+    const all = JSON.stringify(program.log);
+    for (const secret of [right, wrong, sessionToken, new URL(env.DATABASE_URL).password]) {
+      expect(all).not.toContain(secret);
+    }
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
 });

@@ -14,7 +14,12 @@ import { INT8_OID, type Store } from "./store.ts";
 const PARSERS = { [INT8_OID]: BigInt };
 
 // Small memory: one session, and a fleet that fits on one machine.
-const SETTINGS = ["wal_sync_method=fsync", "shared_buffers=16MB", "wal_buffers=1MB"];
+const SETTINGS = [
+  "wal_sync_method=fsync",
+  "shared_buffers=8MB",
+  "wal_buffers=1MB",
+  "max_connections=5",
+];
 
 /**
  * The embedded database in `<data dir>/postgres`, made when it is not there.
