@@ -29,6 +29,16 @@ export async function createPostgresDatabase(): Promise<string> {
   return url.href;
 }
 
+/** Takes a database away from all who use it. */
+export async function dropPostgresDatabase(url: string): Promise<void> {
+  const admin = postgres(inject("postgresUrl"), { max: 1 });
+  try {
+    await admin.unsafe(`drop database ${new URL(url).pathname.slice(1)} with (force)`);
+  } finally {
+    await admin.end();
+  }
+}
+
 /** An open, migrated database that nobody else has. */
 export async function openTestStore(kind: DatabaseKind): Promise<Store> {
   const store =

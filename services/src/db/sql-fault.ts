@@ -31,8 +31,11 @@ function kindOf(code: string): SqlFault["kind"] | undefined {
     case "22":
     case "23":
       return "data";
-    // Connection lost, resources short, operator's intervention (also time-outs), system error.
+    // Connection lost, access or database gone, resources short, operator's
+    // intervention (also time-outs), system error.
     case "08":
+    case "28":
+    case "3D":
     case "53":
     case "57":
     case "58":

@@ -1,0 +1,84 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+import { reasonOf } from "@nix-ota/proto/reason";
+import postgres from "postgres";
+import { afterEach, beforeEach, expect, test } from "vitest";
+
+import { createPostgresDatabase, dropPostgresDatabase } from "./databases.testkit.ts";
+import { envelope, KEY, seed } from "./manifests.testkit.ts";
+import { ServerProcess } from "./server-process.testkit.ts";
+import { clientsOf, TestDevice } from "./server.testkit.ts";
+
+const TOKEN = "t".repeat(40);
+
+let folder = "";
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), "nix-ota-replicas-"));
+  writeFileSync(join(folder, "token"), TOKEN);
+});
+afterEach(() => {
+  rmSync(folder, { recursive: true });
+});
+
+/** All replicas share the folder, and with it the session key that the first one makes. */
+const argv = () => {
+  const files = ["--data-dir", folder, "--publish-token-file", join(folder, "token")];
+  return ["--listen", "127.0.0.1:0", ...files];
+};
+const status = async (url: string) => (await fetch(url)).status;
+
+test("servers that start together on an empty database share it, sessions and all", async () => {
+  const env = { DATABASE_URL: await createPostgresDatabase() };
+  const [first, second, third] = await Promise.all(
+    [1, 2, 3].map(() => ServerProcess.start(argv(), env)),
+  );
+  await using one = first!;
+  await using two = second!;
+  await using three = third!;
+  const device = new TestDevice(one.url, "gw-1", seed(1));
+  await device.enrol({ channel: "prod" });
+  const { sessionToken } = await device.authenticate();
+  await clientsOf(two.url, TOKEN).publish.publish({
+    envelopes: [envelope({ revision: 1n })],
+    publicKeys: [{ key: KEY }],
+  });
+  const report = device.next({});
+  const { directive } = await clientsOf(three.url, sessionToken).checkin.checkIn({ report });
+  expect(directive).toMatchObject({ verdict: { case: "offer", value: { revision: 1n } } });
+});
+
+test("a database that goes away makes it not ready, and says nothing of itself", async () => {
+  const url = await createPostgresDatabase();
+  await using server = await ServerProcess.start(argv(), { DATABASE_URL: url });
+  expect(await status(`${server.url}/readyz`)).toBe(200);
+  await dropPostgresDatabase(url);
+  const refused = await clientsOf(server.url, TOKEN).channel.listChannels({}).catch(reasonOf);
+  expect(refused).toMatchObject({
+    reason: "DATABASE_UNAVAILABLE",
+    message: "the database does not answer and nothing was changed; try again",
+  });
+  expect(await status(`${server.url}/readyz`)).toBe(503);
+  expect(await status(`${server.url}/healthz`)).toBe(200);
+  expect(await server.end("SIGTERM")).toBe(0);
+});
+
+test("a program that is older than the database's schema ends with a code of its own", async () => {
+  const url = await createPostgresDatabase();
+  const server = await ServerProcess.start(argv(), { DATABASE_URL: url });
+  expect(await server.end("SIGTERM")).toBe(0);
+  const sql = postgres(url, { max: 1 });
+  await sql`insert into schema_migration values ('9999-later', 'now')`;
+  await sql.end();
+  await expect(ServerProcess.start(argv(), { DATABASE_URL: url })).rejects.toThrow(
+    /ended with 3: .*9999-later.*run the version that made them or a later one/,
+  );
+});
+
+test("a database that cannot be reached at the start is a failure with its reason", async () => {
+  const env = { DATABASE_URL: "postgres://nobody:secret@127.0.0.1:1/none" };
+  const started = ServerProcess.start(argv(), env);
+  await expect(started).rejects.toThrow(/ended with 1: .*ECONNREFUSED/);
+  await expect(started).rejects.not.toThrow(/secret/);
+});
