@@ -1,6 +1,8 @@
 import { create } from "@bufbuild/protobuf";
 import { Code } from "@connectrpc/connect";
+import { publicKeyOf } from "@nix-ota/proto/ed25519";
 import { sha256 } from "@nix-ota/proto/hash";
+import { keyId } from "@nix-ota/proto/key-file";
 import { HoldReason } from "@nix-ota/proto/nixota/v1/channel_pb";
 import {
   AgentState,
@@ -300,5 +302,25 @@ describe.each(DATABASES)("devices on %s", (kind) => {
       "DEVICE_UNKNOWN",
       "NotFound",
     ]);
+  });
+
+  test("a publish names the devices that pin none of the keys that signed it", async () => {
+    const publicKeys = [{ key: KEY }, { key: publicKeyOf(seed(8)) }];
+    const publish = async (revision: bigint, byte: number) => {
+      const signed = envelope({ channel: "rotation", revision }, [seed(byte)]);
+      return await server.operator.publish.publish({ envelopes: [signed], publicKeys });
+    };
+    await publish(1n, 7);
+    for (const [id, pinned] of [
+      ["pins-both", [seed(7), seed(8)]],
+      ["pins-old", [seed(7)]],
+      ["tells-nothing", []],
+    ] as const) {
+      const device = await server.device(id);
+      const pinnedKeyIds = pinned.map((one) => keyId(publicKeyOf(one)));
+      await device.report({ channel: "rotation", pinnedKeyIds });
+    }
+    expect((await publish(2n, 8)).unableDeviceIds).toEqual(["pins-old"]);
+    expect((await publish(3n, 7)).unableDeviceIds).toEqual([]);
   });
 });

@@ -179,7 +179,7 @@ async function store(db: Db, prepared: Prepared): Promise<Published> {
   return { revision, alreadyPublished: false, channelCreated, signedBy };
 }
 
-/** Whether the keys that were verified with are the channel's, now that it is held. */
+/** Whether the keys that were verified with are the channel's, seen while it is held. */
 async function stillPinned(db: Db, channel: string, keys: ChannelKeys): Promise<boolean> {
   const pinned = await findChannelKeys(db, channel);
   if (pinned?.keys.length === 0) {
