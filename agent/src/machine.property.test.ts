@@ -47,7 +47,7 @@ function everyLife(
       lucky = true;
       after(world);
     }),
-    { numRuns: 600 },
+    { numRuns: 800 },
   );
 }
 
@@ -73,7 +73,8 @@ function happen(world: World, happening: Happening): void {
 
 describe("whatever fails, whenever it crashes or reboots", () => {
   test("nothing is applied that was not proven, but for what ran already", () => {
-    everyLife(withPeople, ({ endings, proven, adopted }) => {
+    everyLife(withPeople, ({ endings, proven, adopted, committedUnseen }) => {
+      expect(committedUnseen).toEqual(new Set());
       const applied = endings
         .filter(({ outcome }) => outcome === "applied")
         .map(({ attempt }) => attempt.id);

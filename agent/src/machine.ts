@@ -255,13 +255,12 @@ export function step(machine: Machine, event: Event): Step | undefined {
 
 /**
  * A newer revision may free a stuck device. If it does not, the device is as stuck as before: idle
- * would hide that. Somebody else's switch ends it, as does the attempt that was applied.
+ * would hide that. What somebody else switched to is looked at there.
  */
 function backToImpasse(next: State, ending: Ending | undefined): State {
   const stuck = ending?.attempt.stuck;
-  if (next.name !== "idle" || stuck === undefined) return next;
-  const over = ending?.outcome === "applied" || ending?.outcome === "external_change";
-  return over ? next : { name: "stuck", ...stuck };
+  if (next.name !== "idle" || stuck === undefined || ending?.outcome === "applied") return next;
+  return { name: "stuck", ...stuck };
 }
 
 function count(tally: Tally, state: State, event: Event, to: StateName): Tally {

@@ -41,6 +41,8 @@ export class World {
   bootDefaultBefore = "";
   /** Attempts whose trust record was written. */
   readonly recorded = new Set<string>();
+  /** Attempts that were committed while something else ran. */
+  readonly committedUnseen = new Set<string>();
   /** Attempts at what ran already, which need no proof. */
   readonly adopted = new Set<string>();
   readonly begun: Attempt[] = [];
@@ -211,6 +213,7 @@ export class World {
         this.bootDefault = effect.storePath;
         return undefined;
       case "recordCommit":
+        if (this.running !== effect.attempt.storePath) this.committedUnseen.add(effect.attempt.id);
         this.committed = effect.attempt.payloadSha256;
         this.recorded.add(effect.attempt.id);
         return { on: "committed" };
@@ -251,12 +254,14 @@ export class World {
       return { on: "linksChanged", failure };
     const outcome = this.#luck.pick(6);
     // Refused by a check before anything, or by the boot loader after it was written.
-    if (outcome === 4) return { on: "untouched", failure };
+    // An activation that an earlier run finished cannot have left everything as it was.
+    const moved = this.running === attempt.storePath;
+    if (outcome === 4) return { on: moved ? "broken" : "untouched", failure };
     if (action !== "test") this.bootDefault = attempt.storePath;
     if (outcome === 5 || action === "boot")
       return action === "boot" && outcome < 4
         ? { on: "needsReboot" }
-        : { on: "untouched", failure };
+        : { on: moved ? "broken" : "untouched", failure };
     if (outcome === 3) return { on: "broken", failure };
     this.running = attempt.storePath;
     return outcome === 2 ? { on: "broken", failure } : { on: "activated" };
