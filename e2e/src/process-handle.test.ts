@@ -31,7 +31,7 @@ test("a grandchild that keeps the output open does not hold back the exit", asyn
 });
 
 test("a line that is waited for gives its value, and an early end says what was said", async () => {
-  const ready = await ProcessHandle.start(["sh", "-c", "echo one; echo port=42; sleep 9000"]);
+  const ready = await ProcessHandle.start(["sh", "-c", "echo one; echo port=42; exec sleep 9000"]);
   const port = (line: string) => /^port=(\d+)$/.exec(line)?.[1];
   expect(await ready.waitForLine(port, 5_000)).toBe("42");
   await ready.stop();
