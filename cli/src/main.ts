@@ -7,4 +7,10 @@ const interrupt = new AbortController();
 process.once("SIGINT", () => interrupt.abort());
 process.once("SIGTERM", () => interrupt.abort());
 
+// `nix-ota device list | head -1`: the reader has what it wanted, and nobody is left to tell.
+process.stdout.on("error", (cause: NodeJS.ErrnoException) => {
+  if (cause.code !== "EPIPE") throw cause;
+  process.exit(0);
+});
+
 process.exitCode = await runCommand(process.argv.slice(2), processHost(interrupt.signal));

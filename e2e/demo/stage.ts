@@ -51,10 +51,14 @@ export class Stage implements AsyncDisposable {
     return new Stage(fleet, devices, narrator);
   }
 
-  /** Builds a system, copies it to the caches and publishes it; gives its revision. */
-  async publish(mode: SystemMode, message: string): Promise<number> {
+  /**
+   * Builds a system, copies it to the caches and publishes it; gives its revision.
+   *
+   * @param changed how many of its packages are other ones, at most 11.
+   */
+  async publish(mode: SystemMode, message: string, changed = 5): Promise<number> {
     const gen = this.published.size + 1;
-    const { storePath, own, upstream } = await this.fleet.buildSplit({ gen, mode });
+    const { storePath, own, upstream } = await this.fleet.buildSplit({ gen, mode, changed });
     this.narrator.says(
       "ci",
       `built generation ${gen}: ${own.length} paths went to the own cache, ${upstream.length} are only upstream`,

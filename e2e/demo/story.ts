@@ -13,7 +13,7 @@ export async function tellStory(stage: Stage): Promise<string[]> {
   const { narrator } = stage;
 
   narrator.chapter("A first release: every device fetches all that its factory system lacks");
-  const first = await stage.publish("ok", "first release");
+  const first = await stage.publish("ok", "first release", 11);
   const tookFirst = await stage.watch(
     async (device) => await has(stage, device, first),
     PATIENCE_MS,

@@ -111,7 +111,8 @@ export type Manifest = Message<"nixota.v1.Manifest"> & {
   issuedAtS: bigint;
 
   /**
-   * From this second on no device takes the manifest. 0: never expires.
+   * When it ends, seconds since 1970 UTC; five minutes later no device takes it
+   * any more, since clocks differ. 0: never.
    *
    * @generated from field: int64 not_after_s = 12;
    */
