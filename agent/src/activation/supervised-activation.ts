@@ -3,7 +3,7 @@ import { existsSync } from "node:fs";
 
 import { AgentError } from "../agent-error.ts";
 import type { Activation, ActivationResult, Clock, Disk } from "../ports.ts";
-import { signalSession } from "../process/process-group.ts";
+import { sessionRuns, signalSession } from "../process/process-group.ts";
 import { runCommand } from "../process/run-command.ts";
 import { WRAPPER } from "./wrapper.ts";
 
@@ -63,23 +63,34 @@ export function supervisedActivation(
     return (lines.at(-1) ?? "").slice(0, 300);
   };
 
-  const kill = async (name: string, signal: AbortSignal) => {
-    const session = Number((await text(file(name, "started"), 32))?.trim());
-    if (!Number.isInteger(session) || session <= 1) return;
-    await signalSession(session, "SIGTERM");
-    const deadline = clock.monotonicMs() + settings.graceMs;
-    while (clock.monotonicMs() < deadline && (await isLocked(file(name, "lock"), signal))) {
-      await clock.sleep(settings.watchMs, signal);
+  /** Ends what is left of a run, and returns when it is gone: nothing must switch beside a return. */
+  const end = async (name: string, signal: AbortSignal) => {
+    const id = Number((await text(file(name, "started"), 32))?.trim());
+    if (!Number.isInteger(id) || id <= 1) return;
+    const session = { id, marker: `NIX_OTA_RUN=${name}` };
+    for (const request of ["SIGTERM", "SIGKILL"] as const) {
+      await signalSession(session, request);
+      const deadline = clock.monotonicMs() + settings.graceMs;
+      while (clock.monotonicMs() < deadline) {
+        if (!(await sessionRuns(session))) return;
+        await clock.sleep(settings.watchMs, signal);
+      }
     }
-    await signalSession(session, "SIGKILL");
+  };
+
+  /** The result, of a run that ended between two looks as well. */
+  const gone = async (name: string, signal: AbortSignal): Promise<ActivationResult> => {
+    const result = await resultOf(name);
+    if (result !== undefined) return result;
+    await end(name, signal);
+    return { ended: "vanished" };
   };
 
   return {
     async run(name, { storePath, action }, signal) {
       let alive: (() => boolean) | undefined;
       if ((await resultOf(name)) === undefined && !(await isLocked(file(name, "lock"), signal))) {
-        if (existsSync(file(name, "started")))
-          return (await resultOf(name)) ?? { ended: "vanished" };
+        if (existsSync(file(name, "started"))) return await gone(name, signal);
         await disk.makeDirectory(directory);
         // The wrapper's own limit holds when no agent is there to keep this one.
         const backstopS = Math.ceil((settings.limitMs + 2 * settings.graceMs) / 1000);
@@ -98,7 +109,7 @@ export function supervisedActivation(
           ],
           {
             cwd: "/",
-            env: environment,
+            env: { ...environment, NIX_OTA_RUN: name },
             detached: true,
             stdio: "ignore",
           },
@@ -117,11 +128,10 @@ export function supervisedActivation(
         const result = await resultOf(name);
         if (result !== undefined) return result;
         if (alive === undefined ? !(await isLocked(file(name, "lock"), signal)) : !alive()) {
-          // It may have ended between the two looks.
-          return (await resultOf(name)) ?? { ended: "vanished" };
+          return await gone(name, signal);
         }
         if (clock.monotonicMs() >= deadline) {
-          await kill(name, signal);
+          await end(name, signal);
           return { ended: "timed out" };
         }
         await clock.sleep(settings.watchMs, signal);

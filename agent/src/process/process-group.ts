@@ -31,24 +31,50 @@ export async function isAlive({ pid, startTicks }: ProcessIdentity): Promise<boo
   return status !== undefined && status.startTicks === startTicks && status.state !== "Z";
 }
 
-/**
- * Sends a signal to every process of a session: also to those that made a process group of their
- * own, which a signal to the leader's group does not reach.
- */
-export async function signalSession(session: number, signal: NodeJS.Signals): Promise<void> {
+/** Which processes are meant. */
+export interface Session {
+  readonly id: number;
+  /**
+   * What their environment holds, e.g. `NIX_OTA_RUN=…`: for sessions that this process did not start
+   * itself, whose number another one may have got since. Undefined: the number suffices.
+   */
+  readonly marker?: string;
+}
+
+/** The processes of a session: also those that made a process group of their own. */
+async function membersOf({ id, marker }: Session): Promise<readonly number[]> {
   const pids = (await readdir("/proc")).filter((name) => /^\d+$/.test(name));
-  const statuses = await Promise.all(
-    pids.map(async (pid) => ({ pid, status: await statusOf(pid) })),
-  );
-  for (const { pid, status } of statuses) {
-    if (status?.session === session) signalProcess(Number(pid), signal);
+  const members: number[] = [];
+  for (const pid of pids) {
+    const status = await statusOf(pid);
+    if (status?.session !== id || status.state === "Z") continue;
+    if (marker === undefined || (await environmentOf(pid)).includes(marker))
+      members.push(Number(pid));
+  }
+  return members;
+}
+
+async function environmentOf(pid: string): Promise<readonly string[]> {
+  try {
+    return (await readFile(`/proc/${pid}/environ`, "utf8")).split("\0");
+  } catch {
+    // It ended meanwhile, or is somebody else's: none of ours.
+    return [];
   }
 }
 
-function signalProcess(pid: number, signal: NodeJS.Signals): void {
-  try {
-    process.kill(pid, signal);
-  } catch {
-    // It ended by itself.
+/** Whether a process of the session runs. */
+export async function sessionRuns(session: Session): Promise<boolean> {
+  return (await membersOf(session)).length > 0;
+}
+
+/** Sends a signal to every process of a session. */
+export async function signalSession(session: Session, signal: NodeJS.Signals): Promise<void> {
+  for (const pid of await membersOf(session)) {
+    try {
+      process.kill(pid, signal);
+    } catch {
+      // It ended by itself.
+    }
   }
 }

@@ -61,7 +61,7 @@ export async function runCommand(command: Command, signal: AbortSignal): Promise
   const end = (why: Ended["how"]) => {
     if (how !== undefined || child.pid === undefined) return;
     how = why;
-    const session = child.pid;
+    const session = { id: child.pid };
     void signalSession(session, "SIGTERM");
     killTimer = setTimeout(() => void signalSession(session, "SIGKILL"), graceMs);
   };
@@ -101,7 +101,7 @@ export async function runCommand(command: Command, signal: AbortSignal): Promise
       },
     );
     const forced = how !== undefined || command.killStrays === true;
-    if (forced && child.pid !== undefined) await signalSession(child.pid, "SIGKILL");
+    if (forced && child.pid !== undefined) await signalSession({ id: child.pid }, "SIGKILL");
     const exited = code ?? -1;
     return {
       how: how ?? (by === null ? (code === 127 ? "not started" : "exited") : "killed"),

@@ -32,7 +32,8 @@ export function memoryDisk(power: { cutAfter?: number; survives?: () => boolean 
     list: async (directory) =>
       [...files.keys()]
         .filter((path) => directoryOf(path) === directory)
-        .map((path) => path.slice(directory.length + 1)),
+        .map((path) => path.slice(directory.length + 1))
+        .toSorted(),
     remove: async (path) => {
       files.delete(path);
     },
