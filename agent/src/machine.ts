@@ -125,7 +125,7 @@ export const table: readonly Row[] = [
   ["stuck",          "adopted",       "",           "committing",     "",                ""],
   ["stuck",          "repaired",      "",           "idle",           "",                ""],
   ["stuck",          "rollbackAsked", "",           "rollingBack",    "rolled_back",     "all"],
-  ["stuck",          "retryAsked",    "",           "idle",           "",                ""],
+  ["stuck",          "retryAsked",    "",           "stuck",          "",                ""],
 ];
 
 const every: readonly StateName[] = [
@@ -377,6 +377,7 @@ function enter(to: StateName, state: State, event: Event, ends: Row[4], undo: Ro
             tries: 0,
           };
     case "stuck":
+      if (state.name === "stuck") return state;
       return {
         name: to,
         attempt: attemptOf(state, event),
