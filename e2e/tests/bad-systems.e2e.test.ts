@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { SystemMode, SystemOptions } from "../src/builder.ts";
 import type { FleetDevice } from "../src/fleet-device.ts";
 import { Fleet } from "../src/fleet.ts";
+import { HOST_SYSTEM } from "../src/host-system.ts";
 
 let fleet: Fleet;
 let factory: string;
@@ -99,7 +100,8 @@ async function take(
   generation += 1;
   const storePath = await fleet.build({ agentJson: fleet.agentJson(), ...system, gen: generation });
   // The command line refuses a system that cannot be switched to, unless it never sees its files.
-  await fleet.publish(storePath, ...(system.mode === "empty" ? ["--trust-cache"] : []));
+  const unseen = ["--trust-cache", "--system", HOST_SYSTEM];
+  await fleet.publish(storePath, ...(system.mode === "empty" ? unseen : []));
   const name = `device-${generation}`;
   const device = await fleet.device(name, factory, { activation: order });
   if (before.failedBefore !== undefined) {

@@ -9,6 +9,7 @@ import { storePathHash } from "@nix-ota/proto/store-path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 
 import { Fleet } from "../src/fleet.ts";
+import { HOST_SYSTEM } from "../src/host-system.ts";
 import { poisonPath } from "../src/poison.ts";
 
 /** What the operator's program makes of real closures and real caches. */
@@ -108,7 +109,7 @@ describe("publishing from a builder", () => {
       closureBytes: number;
       pathCount: number;
     };
-    const trusting = ["--trust-cache", "--system", "x86_64-linux"];
+    const trusting = ["--trust-cache", "--system", HOST_SYSTEM];
     const argv = fleet.publishArgv(first, "--dry-run", ...trusting);
     expect(await fleet.cliJson(...argv)).toMatchObject({
       closureBytes: local.closureBytes,

@@ -11,6 +11,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { agentConfig } from "../src/agent-config.ts";
 import { Cache } from "../src/cache.ts";
 import { FleetDevice } from "../src/fleet-device.ts";
+import { HOST_SYSTEM, OTHER_SYSTEM } from "../src/host-system.ts";
 import { LyingServer } from "../src/lying-server.ts";
 import { Workshop } from "../src/workshop.ts";
 
@@ -75,7 +76,7 @@ function manifest(changes: Partial<Omit<Manifest, "$typeName" | "$unknown">> = {
     channel: "prod",
     target: "fridge",
     revision: FLOOR + 1n,
-    system: "x86_64-linux",
+    system: HOST_SYSTEM,
     storePath: evil,
     substituters: [cache.url],
     closureBytes: 50_000_000n,
@@ -130,7 +131,7 @@ const lies: readonly (readonly [
   ["replay from another fleet", "WRONG_FLEET", () => signed({ fleet: "labs" })],
   ["replay from another target", "WRONG_TARGET", () => signed({ target: "oven" })],
   ["a withheld target: the general manifest instead", "WRONG_TARGET", () => signed({ target: "" })],
-  ["software for another system", "WRONG_SYSTEM", () => signed({ system: "aarch64-linux" })],
+  ["software for another system", "WRONG_SYSTEM", () => signed({ system: OTHER_SYSTEM })],
   [
     "freeze: a manifest past its end",
     "EXPIRED",
