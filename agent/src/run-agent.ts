@@ -71,6 +71,7 @@ export async function runAgent(
       ports.log("info", "asked", {
         found: found.found,
         ...("reason" in found ? { reason: found.reason } : {}),
+        ...("message" in found ? { message: found.message } : {}),
       });
       if (found.found === "news" && (await notebook.record(found.event))) continue;
       if (mode === "once") break;

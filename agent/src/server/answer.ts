@@ -8,14 +8,8 @@ import type { Answer } from "../ports.ts";
 /** Reasons that a session given moments ago would not change. */
 const SESSION_REASONS: readonly ReasonName[] = ["CREDENTIAL_INVALID", "NOT_YOUR_DEVICE"];
 
-/** Codes that the transport itself gives when nobody answered. */
-const SILENT: readonly Code[] = [
-  Code.Unavailable,
-  Code.DeadlineExceeded,
-  Code.Canceled,
-  Code.Aborted,
-  Code.Unknown,
-];
+/** Codes of calls that were not answered in time. */
+const UNANSWERED: readonly Code[] = [Code.DeadlineExceeded, Code.Canceled];
 
 const isRefusedSession = (cause: unknown): boolean => {
   const refusal = reasonOf(cause);
@@ -23,8 +17,9 @@ const isRefusedSession = (cause: unknown): boolean => {
 };
 
 /**
- * Tells an answer, a refusal by the server and silence apart. Only a refusal with the server's own
- * detail, or a code that no transport makes up, proves contact: a captive portal answers, too.
+ * Tells an answer, a refusal and silence apart. Whatever comes back over HTTP proves contact, also a
+ * proxy's 502 or garbage: the way to the server is open, and over https TLS has proven whose it is.
+ * A captive portal fails in TLS, which is silence, as is a connection that cannot be made.
  */
 export async function readAnswer<Value>(
   call: (isRefusedSession: (cause: unknown) => boolean) => Promise<Value>,
@@ -44,10 +39,16 @@ export async function readAnswer<Value>(
       };
     }
     const message = causeOf(cause).slice(0, 500);
-    if (cause instanceof ConnectError && !SILENT.includes(cause.code))
-      return { got: "refusal", message, retryAfterMs: 0 };
-    return { got: "silence", message };
+    return isAnswered(cause)
+      ? { got: "refusal", message, retryAfterMs: 0 }
+      : { got: "silence", message };
   }
+}
+
+function isAnswered(cause: unknown): boolean {
+  if (!(cause instanceof ConnectError) || UNANSWERED.includes(cause.code)) return false;
+  // Errors of socket, name lookup and TLS carry the system's or the library's own code.
+  return !(cause.cause instanceof Error && "code" in cause.cause);
 }
 
 /** The innermost words: `fetch failed` says nothing, `connect ECONNREFUSED` does. */
