@@ -23,12 +23,14 @@ export function startMaintenance(store: Store, log: Logger, everyMs: number): Ma
   };
 }
 
+/** One part that fails does not keep the other from its turn. */
 async function maintain(store: Store, log: Logger): Promise<void> {
-  try {
-    await ensureEventPartitions(store.db);
-    await store.maintain();
-  } catch (error) {
-    // Nothing waits for it, and the next round does the same again.
-    log.error({ err: error }, "housekeeping of the database failed");
+  for (const part of [() => ensureEventPartitions(store.db), () => store.maintain()]) {
+    try {
+      await part();
+    } catch (error) {
+      // Nothing waits for it, and the next round does the same again.
+      log.error({ err: error }, "housekeeping of the database failed");
+    }
   }
 }

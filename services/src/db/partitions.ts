@@ -1,4 +1,4 @@
-import { sql, type Kysely } from "kysely";
+import { sql, type Kysely, type Transaction } from "kysely";
 
 import type { Database } from "./database.ts";
 
@@ -21,8 +21,30 @@ export async function ensureEventPartitions(db: Kysely<Database>): Promise<void>
              lateral (select date_trunc('month', now() at time zone 'UTC')
                              + ahead * interval '1 month' as month) as m`.execute(transaction);
     for (const month of months.rows.filter(({ found }) => !found)) {
-      await sql`create table ${sql.table(month.name)} partition of device_event
-        for values from (${sql.lit(month.from)}) to (${sql.lit(month.to)})`.execute(transaction);
+      await makePartition(transaction, month);
     }
   });
+}
+
+/**
+ * Events of the month can be there already: a machine without a battery starts
+ * in the past, makes the months after it, and is told the time a moment later.
+ * PostgreSQL makes no partition for rows that the default one holds, so they
+ * are moved into a table that becomes the partition.
+ */
+async function makePartition(
+  db: Transaction<Database>,
+  month: { readonly name: string; readonly from: string; readonly to: string },
+): Promise<void> {
+  const [table, from, to] = [sql.table(month.name), sql.lit(month.from), sql.lit(month.to)];
+  // Nobody adds to the default partition between the move and the change. Both
+  // are needed, and reports take them in this order: neither waits in a circle.
+  await sql`lock table device, device_event in share row exclusive mode`.execute(db);
+  await sql`create table ${table} (like device_event including defaults)`.execute(db);
+  await sql`
+    with moved as (
+      delete from device_event_other where received_at >= ${from} and received_at < ${to} returning *)
+    insert into ${table} select * from moved`.execute(db);
+  await sql`alter table device_event attach partition ${table}
+    for values from (${from}) to (${to})`.execute(db);
 }
