@@ -9,6 +9,7 @@ import { reportRow } from "../src/checkin/report-row.ts";
 import type { Database } from "../src/db/database.ts";
 import { sqlFault } from "../src/db/sql-fault.ts";
 import type { Store } from "../src/db/store.ts";
+import { findReleases } from "../src/publish/release-queries.ts";
 import { DATABASES, openTestStore } from "./databases.testkit.ts";
 import { seed } from "./manifests.testkit.ts";
 
@@ -108,6 +109,32 @@ describe.each(DATABASES)("a batch of reports on %s", (kind) => {
       .select("outcome")
       .execute();
     expect(stored).toEqual([{ outcome: Outcome.APPLIED }, { outcome: Outcome.FAILED }]);
+  });
+
+  test("of several attempts at a revision that one report tells of, the last one counts", async () => {
+    await sql`insert into channel (name, threshold, head_revision) values ('tries', 1, 1)`.execute(
+      store.db,
+    );
+    await sql`insert into release (channel, revision, published_by) values ('tries', 1, 'ci')`.execute(
+      store.db,
+    );
+    await pin("offline");
+    const channel = "tries";
+    const tried = (number: number, id: string, outcome: Outcome) => ({
+      ...event(number),
+      attempt: { id, channel, revision: 1n, outcome },
+    });
+    // The ids are random: their order says nothing.
+    const [first, second] = [hex(0xff), hex(1)];
+    await commitReports(store.db, [
+      row("offline", 1, {
+        channel,
+        attempt: { id: second, channel, revision: 1n, outcome: Outcome.APPLIED },
+        events: [tried(1, first, Outcome.INTERRUPTED), tried(2, second, Outcome.APPLIED)],
+      }),
+    ]);
+    const [release] = await findReleases(store.db, channel, { exactly: 1n });
+    expect(release?.outcomes).toMatchObject({ applied: 1n, outstanding: 0n });
   });
 
   test("events that two processes bring at once are counted once", async () => {

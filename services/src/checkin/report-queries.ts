@@ -24,7 +24,7 @@ export async function commitReports(
       transaction,
       admitted.flatMap(({ deviceId, attempts }) => {
         const fresh = written.get(deviceId)?.fresh === true;
-        return attempts.map((attempt) => ({ deviceId, fresh, ...attempt }));
+        return attempts.map((attempt, place) => ({ deviceId, fresh, place, ...attempt }));
       }),
     );
     await writeEvents(
@@ -128,16 +128,18 @@ async function writeStatus(
 }
 
 // Only what differs is written. A stale report may tell of an attempt that no
-// later one mentioned; it does not change one that is known.
+// later one mentioned; it does not change one that is known. Those of one report
+// began one after the other, which is all that tells the newest of a revision.
 async function writeAttempts(db: Transaction<Database>, rows: readonly object[]): Promise<void> {
   if (rows.length === 0) return;
   await sql`
-    insert into attempt (device_id, attempt_id, channel, revision, outcome, failure_code, detail)
+    insert into attempt (
+      device_id, attempt_id, channel, revision, outcome, failure_code, detail, first_reported_at)
     select i."deviceId", i."attemptId", i.channel, i.revision, i.outcome, i."failureCode",
-           decode(i.detail, 'base64')
+           decode(i.detail, 'base64'), now() + i.place * interval '1 microsecond'
       from jsonb_to_recordset(${json(rows)}::text::jsonb) as i(
-        "deviceId" text, fresh boolean, "attemptId" text, channel text, revision bigint,
-        outcome integer, "failureCode" integer, detail text)
+        "deviceId" text, fresh boolean, place integer, "attemptId" text, channel text,
+        revision bigint, outcome integer, "failureCode" integer, detail text)
       left join attempt a on a.device_id = i."deviceId" and a.attempt_id = i."attemptId"
      where a.device_id is null or (i.fresh and a.detail <> decode(i.detail, 'base64'))
     on conflict (device_id, attempt_id) do update set

@@ -93,3 +93,26 @@ test("an attempt counts as it stood last: the report before its events, those by
     ["bbbbbbbb", 0],
   ]);
 });
+
+test("fields that the contract does not have are not kept: they would fill lists that hold many devices", () => {
+  const padding = [{ no: 2000, wireType: 2, data: new Uint8Array(40_000) }];
+  const padded = create(ReportSchema, {
+    inventory: { hostname: "gw" },
+    attempt: { id: "aaaaaaaa", fetch: { pathsDone: 1 } },
+    events: [{ id: "cccccccc", number: 1n, attempt: { id: "aaaaaaaa" } }],
+  });
+  for (const message of [
+    padded.inventory,
+    padded.attempt,
+    padded.attempt?.fetch,
+    padded.events[0],
+    padded.events[0]?.attempt,
+  ]) {
+    if (message !== undefined) message.$unknown = padding;
+  }
+  const row = reportRow(padded, 1);
+  const kept = [row.inventory, ...row.attempts, ...row.events].map((one) =>
+    typeof one === "string" ? one : one?.detail,
+  );
+  expect(Math.max(...kept.map((text) => text?.length ?? 0))).toBeLessThan(100);
+});

@@ -38,7 +38,7 @@ export interface ReportRow {
   readonly inventory: string | null;
   /** Kind of machine out of the inventory; null: as it was. */
   readonly system: string | null;
-  /** Each attempt once, as it stood last. */
+  /** Each attempt once, as it stood last; in the order in which they began. */
   readonly attempts: readonly AttemptRow[];
   /** Each event once. */
   readonly events: readonly EventRow[];
@@ -60,6 +60,12 @@ export interface EventRow {
   /** Base64 of the encoded message. */
   readonly detail: string;
 }
+
+/**
+ * What the contract does not have is bounded by the size of a report alone, and
+ * a list of some hundred padded devices would be over what an answer may hold.
+ */
+const KNOWN_FIELDS = { writeUnknownFields: false };
 
 const MOST_INT8 = 2n ** 63n - 1n;
 
@@ -117,7 +123,8 @@ export function reportRow(received: Report, keyEpoch: number): ReportRow {
     agentLevel: report.agentLevel,
     pinnedKeyIds: report.pinnedKeyIds.map(toHex),
     quarantinedRevisions: report.quarantinedRevisions.map(int8),
-    inventory: inventory === undefined ? null : toBase64(toBinary(InventorySchema, inventory)),
+    inventory:
+      inventory === undefined ? null : toBase64(toBinary(InventorySchema, inventory, KNOWN_FIELDS)),
     system: inventory === undefined ? null : storable(inventory.system),
     attempts: attemptRows(report),
     events: eventRows(report.events),
@@ -139,7 +146,7 @@ function attemptRows({ events, attempt }: Report): readonly AttemptRow[] {
     revision: int8(one.revision),
     outcome: one.outcome,
     failureCode: one.failureCode,
-    detail: toBase64(toBinary(AttemptSchema, one)),
+    detail: toBase64(toBinary(AttemptSchema, one, KNOWN_FIELDS)),
   }));
 }
 
@@ -148,7 +155,7 @@ function eventRows(events: readonly DeviceEvent[]): readonly EventRow[] {
   return [...byId.values()].map((event) => ({
     eventId: event.id,
     number: event.number,
-    detail: toBase64(toBinary(DeviceEventSchema, event)),
+    detail: toBase64(toBinary(DeviceEventSchema, event, KNOWN_FIELDS)),
   }));
 }
 

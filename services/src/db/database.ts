@@ -180,6 +180,7 @@ interface AttemptTable {
   failure_code: number;
   /** The contract's encoded Attempt: what devices write never has to be text for a database. */
   detail: Uint8Array;
+  /** The attempts of one report are a microsecond apart, in the order in which they began. */
   first_reported_at: Stamp;
   changed_at: Stamp;
 }
