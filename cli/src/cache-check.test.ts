@@ -7,9 +7,9 @@ import { expect, it } from "vitest";
 
 import { checkCaches, expectWhole } from "./cache-check.ts";
 import { walkCaches } from "./cache-closure.ts";
-import { openCache } from "./cache.ts";
 import type { ClosurePath } from "./closure.ts";
 import { serveNarinfos } from "./narinfo-server.testkit.ts";
+import { openCache } from "./open-cache.ts";
 import { closurePath, narinfoText, storePathOf } from "./store-paths.testkit.ts";
 import { temporaryFolder } from "./temporary-folder.testkit.ts";
 

@@ -1,11 +1,11 @@
 import type { SecretKey } from "@nix-ota/proto/key-file";
 
 import { terminalAsk, type Ask } from "../ask.ts";
-import { openCache } from "../cache.ts";
 import { CliError } from "../cli-error.ts";
 import { connectServer } from "../client.ts";
 import type { Host } from "../host.ts";
 import { readLocalClosure } from "../local-closure.ts";
+import { openCache } from "../open-cache.ts";
 import { createOutput, type Output } from "../output.ts";
 import { passphraseFor } from "../passphrase.ts";
 import { readPublicKey } from "../public-key-argument.ts";
