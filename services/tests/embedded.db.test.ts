@@ -57,6 +57,17 @@ test("a second process is told who has the directory, a killed one leaves it fre
   expect(readdirSync(folder)).toEqual(["lock.3"]);
 });
 
+test("a path that is too long for a socket's name can be held all the same", async () => {
+  const deep = join(folder, "x".repeat(120), "y".repeat(120));
+  mkdirSync(deep, { recursive: true });
+  const first = await holder(deep);
+  expect(said(first)).toBe("held");
+  await expect(lockDataDir(deep)).rejects.toThrow(`is in use by process ${first.pid};`);
+  await end(first, "SIGKILL");
+  await (await lockDataDir(deep)).release();
+  expect(readdirSync(deep)).toEqual(["lock.2"]);
+});
+
 test("of many that find the holder killed, one gets the directory", async () => {
   for (let round = 0; round < 3; round += 1) {
     const dir = join(folder, `${round}`);

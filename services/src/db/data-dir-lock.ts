@@ -1,10 +1,12 @@
 import { randomBytes } from "node:crypto";
 import { once } from "node:events";
-import { linkSync, readdirSync, rmSync } from "node:fs";
+import { closeSync, linkSync, openSync, readdirSync, rmSync } from "node:fs";
 import { createServer, connect } from "node:net";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 
 const CONNECT_LIMIT_MS = 2_000;
+/** Of a unix socket's name, without the zero at its end: sockaddr_un of Linux. */
+const MOST_NAME_BYTES = 107;
 
 /** Another process uses the data directory. */
 export class DataDirInUse extends Error {
@@ -49,8 +51,10 @@ export async function lockDataDir(folder: string): Promise<DataDirLock> {
   });
   const release = () => new Promise<void>((resolve) => void server.close(() => resolve()));
   const draft = join(folder, `.lock-${randomBytes(8).toString("hex")}`);
-  server.listen(draft);
-  await once(server, "listening");
+  await withSocketName(folder, draft, async (name) => {
+    server.listen(name);
+    await once(server, "listening");
+  });
   server.unref();
   const mine = last + 1;
   try {
@@ -70,7 +74,13 @@ export async function lockDataDir(folder: string): Promise<DataDirLock> {
 }
 
 async function refuseLiving(folder: string, number: number): Promise<void> {
-  const caller = connect(socketPath(folder, number));
+  await withSocketName(folder, socketPath(folder, number), async (name) => {
+    await refuseAnswering(folder, name);
+  });
+}
+
+async function refuseAnswering(folder: string, name: string): Promise<void> {
+  const caller = connect(name);
   caller.setTimeout(CONNECT_LIMIT_MS, () => caller.destroy());
   let answer = "";
   caller.on("data", (text) => {
@@ -86,6 +96,24 @@ async function refuseLiving(folder: string, number: number): Promise<void> {
   }
   if (!caller.closed) await once(caller, "close");
   throw new DataDirInUse(folder, answer === "" ? "another process" : answer);
+}
+
+/**
+ * A socket's name has 107 bytes at most, a path has more: where it is longer,
+ * the folder is named by its open descriptor.
+ */
+async function withSocketName(
+  folder: string,
+  path: string,
+  use: (name: string) => Promise<void>,
+): Promise<void> {
+  if (Buffer.byteLength(path) <= MOST_NAME_BYTES) return await use(path);
+  const descriptor = openSync(folder, "r");
+  try {
+    await use(join("/proc/self/fd", `${descriptor}`, basename(path)));
+  } finally {
+    closeSync(descriptor);
+  }
 }
 
 function socketPath(folder: string, number: number): string {
