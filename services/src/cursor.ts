@@ -26,12 +26,16 @@ export function readCursor(call: string, text: string, partCount: number): Curso
   throw new OtaError("CURSOR_INVALID", "the cursor is not from this call; begin without one");
 }
 
+/** A sort key: PostgreSQL's text has neither zero bytes nor halves of characters. */
+function isText(part: unknown): part is string {
+  return typeof part === "string" && part.isWellFormed() && !part.includes("\0");
+}
+
 function decode(text: string): string[] {
   if (text.length > MOST_CHARACTERS) return [];
   try {
     const parts: unknown = JSON.parse(Buffer.from(text, "base64url").toString("utf8"));
-    if (Array.isArray(parts) && parts.every((part) => typeof part === "string")) return parts;
-    return [];
+    return Array.isArray(parts) && parts.every(isText) ? parts : [];
   } catch {
     // Not JSON: like any other text that this server did not make.
     return [];

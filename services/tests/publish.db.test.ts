@@ -50,6 +50,14 @@ describe.each(DATABASES)("publishing on %s", (kind) => {
     return result.case === "envelope" ? result.value : result.value?.explanation;
   }
 
+  test("a message that no column could hold is published and served as it was signed", async () => {
+    const strange = envelope({ channel: "strange", revision: 1n, message: "a\0b" });
+    expect(await publish([strange])).toBe("created");
+    expect(await current("strange")).toEqual(strange);
+    const { release } = await server.operator.publish.getRelease({ channel: "strange" });
+    expect(release?.manifests).toMatchObject([{ message: "a\u{fffd}b", envelope: strange }]);
+  });
+
   test("a first publish makes the channel and what is served is what was signed, byte for byte", async () => {
     const r1 = envelope({ channel: "first", revision: 1n });
     expect(await current("first")).toBe("nothing is published on first");

@@ -115,6 +115,25 @@ test("what the schema forbids is refused with the field's name", async () => {
   expect((refused as ConnectError).message).toContain("channel");
 });
 
+test("values that no database takes are the caller's fault, not a defect", async () => {
+  const { channel, checkin, publish } = server.operator;
+  await server.device("gw-odd");
+  const cursor = (...parts: string[]) => Buffer.from(JSON.stringify(parts)).toString("base64url");
+  const calls: readonly Promise<unknown>[] = [
+    publish.getRelease({ channel: "prod", revision: 2n ** 64n - 1n }),
+    channel.listChannels({ cursor: cursor("ListChannels", "\0") }),
+    checkin.listDevices({ cursor: cursor("ListDevices", "\0") }),
+    checkin.listDeviceEvents({
+      deviceId: "gw-odd",
+      cursor: cursor("ListDeviceEvents", "1", "1", "a\0"),
+    }),
+  ];
+  const codes = await Promise.all(
+    calls.map((call) => call.catch((error: unknown) => ConnectError.from(error).code)),
+  );
+  expect(codes).toEqual(calls.map(() => Code.InvalidArgument));
+});
+
 test("bodies are bounded, as sent and as decompressed, and by what the call needs", async () => {
   const device = await server.device("limits-1");
   const huge = "x".repeat(LIMITS.callBodyBytes);

@@ -147,12 +147,17 @@ export async function insertRelease(
         closure_digest: manifest.closureDigest.length === 0 ? null : manifest.closureDigest,
         issued_at_s: manifest.issuedAtS,
         not_after_s: manifest.notAfterS,
-        message: manifest.message,
-        source_revision: manifest.sourceRevision,
+        message: storable(manifest.message),
+        source_revision: storable(manifest.sourceRevision),
       })),
     )
     .execute();
   await addSignatures(db, manifests);
+}
+
+/** PostgreSQL's text has no zero byte; the payload, which may, stays as it was signed. */
+function storable(text: string): string {
+  return text.replaceAll("\0", "\u{fffd}");
 }
 
 /** Notes which of the channel's keys signed; those known already are left out. */
