@@ -1,4 +1,5 @@
-import { spawn } from "node:child_process";
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
 import { chmod, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -46,19 +47,26 @@ async function runsStill(pid: string): Promise<boolean> {
   return !stat.slice(stat.lastIndexOf(")") + 2).startsWith("Z");
 }
 
-/** Starts the wrapper as an agent does that is killed right afterwards. */
-async function startedByADeadAgent(name: string, storePath: string): Promise<void> {
+async function wrapped(
+  name: string,
+  storePath: string,
+  until: (child: ChildProcess) => Promise<unknown>,
+): Promise<void> {
   const program = `${storePath}/bin/switch-to-configuration`;
-  spawn(
+  const child = spawn(
     "sh",
     ["-c", WRAPPER, "nix-ota-activation", join(dir, "result"), name, "30", program, "test"],
-    {
-      detached: true,
-      stdio: "ignore",
-      env: { ...environment, NIX_OTA_RUN: name },
-    },
-  ).unref();
-  while (!(await exists(join(dir, "result", `${name}.started`)))) await clock.sleep(5, never);
+    { detached: true, stdio: "ignore", env: { ...environment, NIX_OTA_RUN: name } },
+  );
+  child.unref();
+  await until(child);
+}
+
+/** Starts the wrapper as an agent does that is killed right afterwards. */
+async function startedByADeadAgent(name: string, storePath: string): Promise<void> {
+  await wrapped(name, storePath, async () => {
+    while (!(await exists(join(dir, "result", `${name}.started`)))) await clock.sleep(5, never);
+  });
 }
 
 describe("a supervised activation", () => {
@@ -77,6 +85,13 @@ describe("a supervised activation", () => {
     expect(await runs()).toBe(1);
     expect(await agent().begun("one")).toBe(true);
     expect(await agent().begun("two")).toBe(false);
+  });
+
+  test("does not run again when it is started late under a name that has ended", async () => {
+    const command = await system("exit 0");
+    await agent().run("one", command, never);
+    await wrapped("one", command.storePath, async (child) => await once(child, "exit"));
+    expect(await runs()).toBe(1);
   });
 
   test("adopts a run that another agent began", async () => {
