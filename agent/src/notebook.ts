@@ -209,7 +209,8 @@ function outcomeSentence({ outcome, by, rebootRequired }: Ending): string {
   if (outcome === "superseded" && by.on === "superseded")
     return `revision ${by.attempt.revision} took its place`;
   if (outcome !== "applied") return "";
-  return rebootRequired ? "applied; reboot for the kernel of this revision" : "applied";
+  const proven = "runs, is proven, and is what boots next";
+  return rebootRequired ? `${proven}; reboot for its kernel` : proven;
 }
 
 function messageOf(state: State): string {
