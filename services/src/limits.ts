@@ -19,6 +19,11 @@ export const LIMITS = {
   headersMs: 10_000,
   /** From the first byte to the end of the body: the largest one at 1 Mbit/s. */
   requestMs: 60_000,
+  /**
+   * From the headers to the end of the answer: whoever reads the largest one at
+   * less than 1 Mbit/s would bind its memory for as long as they like.
+   */
+  answerMs: 150_000,
   /** An idle connection; above the 60 s of usual load balancers, which else reuse a closed one. */
   idleMs: 65_000,
   /** How often the three above are looked at. */

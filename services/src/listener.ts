@@ -31,20 +31,25 @@ export interface Listener {
 export async function listen(
   address: { readonly host: string; readonly port: number },
   handler: HttpHandler,
+  limits: Readonly<Record<keyof typeof LIMITS, number>> = LIMITS,
 ): Promise<Listener> {
   let closing = false;
   const answering = new Set<http.ServerResponse>();
   const h1 = http.createServer(
     {
-      maxHeaderSize: LIMITS.headerBytes,
-      headersTimeout: LIMITS.headersMs,
-      requestTimeout: LIMITS.requestMs,
-      keepAliveTimeout: LIMITS.idleMs,
-      connectionsCheckingInterval: LIMITS.checkEveryMs,
+      maxHeaderSize: limits.headerBytes,
+      headersTimeout: limits.headersMs,
+      requestTimeout: limits.requestMs,
+      keepAliveTimeout: limits.idleMs,
+      connectionsCheckingInterval: limits.checkEveryMs,
     },
     (request, response) => {
+      const limit = setTimeout(() => request.socket.destroy(), limits.answerMs);
       answering.add(response);
-      response.once("close", () => answering.delete(response));
+      response.once("close", () => {
+        clearTimeout(limit);
+        answering.delete(response);
+      });
       if (closing) response.shouldKeepAlive = false;
       handler(request, response);
     },
@@ -52,30 +57,36 @@ export async function listen(
   // The server never listens itself, and starts its watch over slow senders
   // when it does.
   h1.emit("listening");
-  h1.maxHeadersCount = LIMITS.headerCount;
-  h1.maxRequestsPerSocket = LIMITS.callsPerConnection;
+  h1.maxHeadersCount = limits.headerCount;
+  h1.maxRequestsPerSocket = limits.callsPerConnection;
 
   const sessions = new Set<http2.ServerHttp2Session>();
   const h2 = http2.createServer(
     {
       settings: {
-        maxConcurrentStreams: LIMITS.streamsPerConnection,
-        maxHeaderListSize: LIMITS.headerBytes,
+        maxConcurrentStreams: limits.streamsPerConnection,
+        maxHeaderListSize: limits.headerBytes,
       },
-      maxHeaderListPairs: LIMITS.headerCount,
-      maxSessionMemory: LIMITS.sessionMemoryMb,
+      maxHeaderListPairs: limits.headerCount,
+      maxSessionMemory: limits.sessionMemoryMb,
     },
     handler,
   );
   h2.on("session", (session) => {
     sessions.add(session);
-    session.setTimeout(LIMITS.idleMs, () => session.close());
+    session.setTimeout(limits.idleMs, () => session.close());
     session.once("close", () => sessions.delete(session));
   });
   h2.on("stream", (stream) => {
-    // HTTP/2 has no limit of its own for a body that never ends.
-    const limit = setTimeout(() => stream.close(http2.constants.NGHTTP2_CANCEL), LIMITS.requestMs);
-    for (const event of ["end", "close"]) stream.once(event, () => clearTimeout(limit));
+    // HTTP/2 has no limit of its own for a body that never ends, and neither
+    // protocol for an answer that nobody reads.
+    const cancel = () => stream.close(http2.constants.NGHTTP2_CANCEL);
+    const [body, answer] = [limits.requestMs, limits.answerMs].map((ms) => setTimeout(cancel, ms));
+    stream.once("end", () => clearTimeout(body));
+    stream.once("close", () => {
+      clearTimeout(body);
+      clearTimeout(answer);
+    });
   });
   // A peer that breaks the protocol ends its own session; there is nobody to tell.
   h2.on("sessionError", () => undefined);
@@ -86,12 +97,12 @@ export async function listen(
     socket.once("close", () => sockets.delete(socket));
     // A reset connection has no reader; its call sees the abort by itself.
     socket.on("error", () => socket.destroy());
-    peek(socket, (protocol) => {
+    peek(socket, limits.firstBytesMs, (protocol) => {
       (protocol === "h2" ? h2 : h1).emit("connection", socket);
       if (protocol === "h1") process.nextTick(() => socket.resume());
     });
   });
-  server.maxConnections = LIMITS.connections;
+  server.maxConnections = limits.connections;
   server.listen(address.port, address.host);
   await once(server, "listening");
   const bound = server.address();
@@ -107,7 +118,7 @@ export async function listen(
       for (const response of answering) response.shouldKeepAlive = false;
       const began = performance.now();
       const ended = await allClosed(sockets, limitMs, () => {
-        if (performance.now() - began > LIMITS.shutdownIdleMs) h1.closeIdleConnections();
+        if (performance.now() - began > limits.shutdownIdleMs) h1.closeIdleConnections();
       });
       for (const socket of sockets) socket.destroy();
       h1.close();
@@ -117,8 +128,8 @@ export async function listen(
   };
 }
 
-function peek(socket: net.Socket, decided: (protocol: "h1" | "h2") => void): void {
-  const timer = setTimeout(() => socket.destroy(), LIMITS.firstBytesMs);
+function peek(socket: net.Socket, limitMs: number, decided: (protocol: "h1" | "h2") => void): void {
+  const timer = setTimeout(() => socket.destroy(), limitMs);
   socket.once("close", () => clearTimeout(timer));
   let seen: Buffer = Buffer.alloc(0);
   const look = () => {
