@@ -53,6 +53,13 @@ export const LIMITS = {
   shutdownIdleMs: 1_000,
   /** Unary calls at shutdown. */
   shutdownCallsMs: 20_000,
+  /**
+   * A batch of reports: above the 15 s after which PostgreSQL ends a statement,
+   * for a database that does not even say so, e.g. behind a cut network.
+   */
+  commitMs: 20_000,
+  /** What is left to write at shutdown. Nobody waits for an answer to it any more. */
+  shutdownWritesMs: 5_000,
   /** Housekeeping of the database. */
   maintainEveryMs: 5 * 60_000,
 } as const;

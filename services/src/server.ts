@@ -31,7 +31,7 @@ export interface Server {
   /**
    * Ends it: not ready, no more connections, calls under way finish, what they
    * brought is durable, the database is closed. Nothing that was acknowledged
-   * is lost. Some 25 s at most.
+   * is lost. Some 30 s at most.
    */
   close(): Promise<void>;
 }
@@ -67,7 +67,7 @@ async function serve(
   log.info({ database: store.kind, durable: store.durable, migrations }, "database ready");
 
   const reports = createReportWriter({
-    commit: (rows) => commitReports(store.db, rows),
+    commit: (rows) => committed(commitReports(store.db, rows)),
     isRowFault: (error) => sqlFault(error)?.kind === "data",
     ...LIMITS,
   });
@@ -117,12 +117,32 @@ async function serve(
       );
       const allEnded = await listener.close(LIMITS.shutdownCallsMs);
       if (!allEnded) log.warn("some calls did not end in time and were cut");
-      await reports.drain();
-      await maintenance.stop();
+      const written = Promise.all([reports.drain(), maintenance.stop()]);
+      if ((await within(written, LIMITS.shutdownWritesMs)) === undefined) {
+        log.warn("the database did not answer; what it was last given was acknowledged to nobody");
+      }
       await store.close();
       log.info("ended");
     },
   };
+}
+
+/** A commit that takes too long is refused: the report comes again, and counts once. */
+async function committed<T extends object>(commit: Promise<T>): Promise<T> {
+  const outcome = await within(commit, LIMITS.commitMs);
+  if (outcome !== undefined) return outcome;
+  throw new OtaError("DATABASE_UNAVAILABLE", `no commit within ${LIMITS.commitMs} ms`);
+}
+
+/** What comes of it, or undefined when that takes too long. */
+async function within<T extends object>(work: Promise<T>, limitMs: number): Promise<T | undefined> {
+  const late = Promise.withResolvers<undefined>();
+  const timer = setTimeout(() => late.resolve(undefined), limitMs);
+  try {
+    return await Promise.race([work, late.promise]);
+  } finally {
+    clearTimeout(timer);
+  }
 }
 
 function readCredentials(config: Config): Credentials {

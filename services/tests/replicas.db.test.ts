@@ -1,4 +1,6 @@
+import { once } from "node:events";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import * as net from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
@@ -6,12 +8,55 @@ import { reasonOf } from "@nix-ota/proto/reason";
 import postgres from "postgres";
 import { afterEach, beforeEach, expect, test } from "vitest";
 
+import { LIMITS } from "../src/limits.ts";
 import { createPostgresDatabase, dropPostgresDatabase } from "./databases.testkit.ts";
 import { envelope, KEY, seed } from "./manifests.testkit.ts";
 import { ServerProcess } from "./server-process.testkit.ts";
 import { clientsOf, TestDevice } from "./server.testkit.ts";
 
 const TOKEN = "t".repeat(40);
+
+/** A connection to a database that can go dead without a word, as a pulled cable does. */
+class Wire implements AsyncDisposable {
+  readonly #server: net.Server;
+  readonly #ends = new Set<net.Socket>();
+  #isCut = false;
+
+  private constructor({ hostname, port }: URL) {
+    this.#server = net.createServer((near) => {
+      const far = net.connect(Number(port), hostname);
+      for (const [from, to] of [
+        [near, far],
+        [far, near],
+      ] as const) {
+        this.#ends.add(from);
+        from.on("data", (bytes) => void (this.#isCut || to.write(bytes)));
+        from.on("error", () => undefined).on("close", () => this.#isCut || to.destroy());
+      }
+    });
+  }
+
+  static async to(database: URL): Promise<Wire> {
+    const wire = new Wire(database);
+    wire.#server.listen(0, "127.0.0.1");
+    await once(wire.#server, "listening");
+    return wire;
+  }
+
+  get port(): number {
+    return (this.#server.address() as net.AddressInfo).port;
+  }
+
+  cut(): void {
+    this.#isCut = true;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const end of this.#ends) end.destroy();
+    this.#server.close();
+    await once(this.#server, "close");
+  }
+}
 
 let folder = "";
 beforeEach(() => {
@@ -62,6 +107,24 @@ test("a database that goes away makes it not ready, and says nothing of itself",
   expect(await status(`${server.url}/readyz`)).toBe(503);
   expect(await status(`${server.url}/healthz`)).toBe(200);
   expect(await server.end("SIGTERM")).toBe(0);
+});
+
+test("a database that falls silent keeps neither a report nor the end of the program waiting", async () => {
+  const url = new URL(await createPostgresDatabase());
+  await using wire = await Wire.to(url);
+  url.host = `127.0.0.1:${wire.port}`;
+  await using server = await ServerProcess.start(argv(), { DATABASE_URL: url.href });
+  const device = new TestDevice(server.url, "gw-1", seed(1));
+  await device.enrol({ channel: "prod" });
+  await device.authenticate();
+  await device.report();
+  wire.cut();
+  expect(await device.report().catch(reasonOf)).toMatchObject({ reason: "DATABASE_UNAVAILABLE" });
+  const unanswered = device.report().catch(reasonOf);
+  const began = performance.now();
+  expect(await server.end("SIGTERM")).toBe(0);
+  expect(performance.now() - began).toBeLessThan(LIMITS.shutdownWritesMs + 10_000);
+  expect(await unanswered).toMatchObject({ reason: "SHUTTING_DOWN" });
 });
 
 test("a program that is older than the database's schema ends with a code of its own", async () => {
