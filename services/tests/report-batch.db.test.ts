@@ -1,7 +1,7 @@
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { AgentState, Outcome, ReportSchema } from "@nix-ota/proto/nixota/v1/device_pb";
 import { type Kysely, type KyselyPlugin, sql } from "kysely";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 
 import { pinDevice } from "../src/checkin/device-queries.ts";
 import { commitReports } from "../src/checkin/report-queries.ts";
@@ -273,3 +273,28 @@ function counting(db: Kysely<Database>): { db: Kysely<Database>; counted: () => 
     },
   };
 }
+
+// On PostgreSQL alone: the embedded database has one session.
+test("a report that a newer one overtakes at another replica is acknowledged with a number", async () => {
+  const store = await openTestStore("postgresql");
+  try {
+    const device = { id: "gw-1", publicKey: seed(1), channel: "prod", target: "" } as const;
+    await pinDevice(store.db, { ...device, standing: "accepted" });
+    const newer = await store.db.startTransaction().execute();
+    await sql`insert into device_status (device_id, key_epoch, sequence, boot_id, state, running,
+        booted, profile, floor_revision, floor_sha256, committed_revision, agent_version,
+        agent_level, pinned_key_ids, quarantined_revisions)
+      values ('gw-1', 1, 5, '', 1, '', '', '', 0, '', 0, '', 1, '{}', '{}')`.execute(newer);
+    const older = create(ReportSchema, { deviceId: "gw-1", sequence: 3n, channel: "prod" });
+    const late = commitReports(store.db, [reportRow(older, 1)]);
+    await vi.waitUntil(async () => {
+      const waiting = await sql`
+        select from pg_locks where not granted and locktype = 'transactionid'`.execute(store.db);
+      return waiting.rows.length > 0;
+    }, 10_000);
+    await newer.commit().execute();
+    expect(await late).toMatchObject([{ kind: "durable", sequence: 3n }]);
+  } finally {
+    await store.close();
+  }
+});

@@ -58,7 +58,9 @@ interface Written {
 // The upsert holds the status row of every admitted device until the commit,
 // also where its condition is not met: that orders the reports of a device
 // across processes. Rows are taken by id, so two batches cannot block each
-// other. JSON goes through text: one driver would encode it twice else.
+// other. What another process wrote while this waited for the row is not seen,
+// only that it is not older: at least the report's own number is durable then.
+// JSON goes through text: one driver would encode it twice else.
 async function writeStatus(
   db: Transaction<Database>,
   rows: readonly ReportRow[],
@@ -117,7 +119,8 @@ async function writeStatus(
     )
     select k."deviceId" as device_id, k.found, k.standing, k.admitted, k.retry_revision,
            k.shown_system as system, w.device_id is not null as fresh,
-           case when w.device_id is null then s.sequence else k.sequence end as sequence,
+           case when w.device_id is null and s.key_epoch = k."keyEpoch"
+                then greatest(s.sequence, k.sequence) else k.sequence end as sequence,
            h.head_revision, h.paused, h.revision as manifest_revision, h.payload_sha256,
            h.system as manifest_system
       from known k
