@@ -1,5 +1,5 @@
 import { create } from "@bufbuild/protobuf";
-import { Code } from "@connectrpc/connect";
+import { Code, ConnectError } from "@connectrpc/connect";
 import { publicKeyOf } from "@nix-ota/proto/ed25519";
 import { sha256 } from "@nix-ota/proto/hash";
 import { keyId } from "@nix-ota/proto/key-file";
@@ -241,8 +241,8 @@ describe.each(DATABASES)("devices on %s", (kind) => {
     const device = await server.device("gw-10");
     const neighbour = await server.device("gw-11");
     const hostile = device.report({
-      sequence: 2n ** 64n - 1n,
-      committedRevision: 2n ** 64n - 1n,
+      sequence: 2n ** 53n - 1n,
+      committedRevision: 2n ** 53n - 1n,
       bootId: "zero\0byte",
       agentVersion: "'; drop table device; --",
       state: 2 ** 31 - 1,
@@ -256,7 +256,12 @@ describe.each(DATABASES)("devices on %s", (kind) => {
         },
       ],
     } as Parameters<typeof device.report>[0]);
-    const [, answered] = await Promise.all([hostile, neighbour.report()]);
+    const [, answered, tooHigh] = await Promise.all([
+      hostile,
+      neighbour.report(),
+      device.report({ sequence: 2n ** 53n }).catch((error: unknown) => ConnectError.from(error)),
+    ]);
+    expect(tooHigh).toMatchObject({ code: Code.InvalidArgument });
     expect(answered.acknowledgedSequence).toBe(1n);
     const json = await fetch(`${server.url}/nixota.v1.CheckinService/ListDeviceEvents`, {
       method: "POST",
