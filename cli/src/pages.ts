@@ -7,7 +7,8 @@ export interface Page<T> {
 
 /**
  * Reads pages until the list ends or `limit` items are there. `more` says whether some were left
- * out. A server that repeats a cursor ends the list: it would never end by itself.
+ * out. A server that repeats a cursor or sends a page of nothing ends the list: it might never end
+ * by itself.
  */
 export async function readPages<T>(
   limit: number,
@@ -18,8 +19,8 @@ export async function readPages<T>(
   while (items.length < limit) {
     const page = await read(cursor);
     items.push(...page.items);
-    if (page.nextCursor === "" || page.nextCursor === cursor)
-      return { items: items.slice(0, limit), more: items.length > limit };
+    const last = page.nextCursor === "" || page.nextCursor === cursor || page.items.length === 0;
+    if (last) return { items: items.slice(0, limit), more: items.length > limit };
     cursor = page.nextCursor;
   }
   return { items: items.slice(0, limit), more: true };

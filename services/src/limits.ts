@@ -44,6 +44,8 @@ export const LIMITS = {
   queuedReportsPerDevice: 4,
   /** Reports of one batch. */
   batchReports: 500,
+  batchBytes: 4 * 1024 * 1024,
+  queuedBytes: 64 * 1024 * 1024,
   /** What is told to wait to a device that finds the queue full. */
   overloadRetryMs: 2_000,
   /**

@@ -61,6 +61,15 @@ export interface EventRow {
   readonly detail: string;
 }
 
+/** About how many bytes a row is on its way to the database. */
+export function rowBytes({ inventory, attempts, events }: ReportRow): number {
+  const details = [...attempts, ...events].reduce((sum, { detail }) => sum + detail.length, 0);
+  return ROW_BYTES + details + (inventory?.length ?? 0);
+}
+
+/** A row without details, which are all that a device can make long. */
+const ROW_BYTES = 1024;
+
 /**
  * What the contract does not have is bounded by the size of a report alone, and
  * a list of some hundred padded devices would be over what an answer may hold.

@@ -14,7 +14,15 @@ const UNKNOWN: ReportOutcome = { kind: "device-unknown" };
 class RowFault extends Error {}
 
 /** A writer whose commits are seen and let through one by one. */
-function harness(options: { queued?: number; spoilt?: ReadonlySet<string>; batch?: number } = {}) {
+function harness(
+  options: {
+    queued?: number;
+    spoilt?: ReadonlySet<string>;
+    batch?: number;
+    batchBytes?: number;
+    queuedBytes?: number;
+  } = {},
+) {
   const commits: string[][] = [];
   const gates: PromiseWithResolvers<void>[] = [];
   let open = false;
@@ -34,7 +42,9 @@ function harness(options: { queued?: number; spoilt?: ReadonlySet<string>; batch
     },
     isRowFault: (error) => error instanceof RowFault,
     batchReports: options.batch ?? 3,
+    batchBytes: options.batchBytes ?? 1_000_000,
     queuedReports: options.queued ?? 100,
+    queuedBytes: options.queuedBytes ?? 1_000_000,
     queuedReportsPerDevice: 2,
     overloadRetryMs: 5,
   });
@@ -55,6 +65,24 @@ test("a report alone is written at once, what comes meanwhile is the next batch"
   letThrough();
   await Promise.all(all);
   expect(commits).toEqual([["a#1"], ["b#1", "c#1", "d#1"], ["e#1"]]);
+});
+
+test("a batch is bounded in bytes, and a report that is larger goes alone", async () => {
+  // A row is counted with a kibibyte and its details.
+  const { writer, commits, letThrough } = harness({ batch: 10, batchBytes: 2_500 });
+  const large = { ...row("large"), inventory: "x".repeat(5_000) };
+  const all = [row("a"), row("b"), row("c"), large, row("d")].map((one) => writer.submit(one));
+  letThrough();
+  await Promise.all(all);
+  expect(commits).toEqual([["a#1"], ["b#1", "c#1"], ["large#1"], ["d#1"]]);
+});
+
+test("a queue that is full of bytes turns reports away as one that is full of reports", async () => {
+  const { writer, letThrough } = harness({ queuedBytes: 2_500 });
+  const all = ["a", "b", "c"].map((id) => writer.submit(row(id)));
+  await expect(writer.submit(row("d"))).rejects.toMatchObject({ kind: "OVERLOADED" });
+  letThrough();
+  await Promise.all(all);
 });
 
 test("no report is answered before its commit", async () => {

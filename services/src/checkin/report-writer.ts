@@ -1,7 +1,7 @@
 import type { DeviceFacts, HeadFacts } from "../channel/offer.ts";
 import { OtaError } from "../ota-error.ts";
 import type { Standing } from "../standing.ts";
-import type { ReportRow } from "./report-row.ts";
+import { rowBytes, type ReportRow } from "./report-row.ts";
 
 /** What became of a report. */
 export type ReportOutcome =
@@ -36,13 +36,17 @@ export interface ReportWriterOptions {
   /** Whether a failed commit is the fault of some row, so that others can be saved from it. */
   readonly isRowFault: (error: unknown) => boolean;
   readonly batchReports: number;
+  /** Bytes of one batch; a report that is larger goes alone. */
+  readonly batchBytes: number;
   readonly queuedReports: number;
+  readonly queuedBytes: number;
   readonly queuedReportsPerDevice: number;
   readonly overloadRetryMs: number;
 }
 
 interface Waiting {
   readonly row: ReportRow;
+  readonly bytes: number;
   readonly resolve: (outcome: ReportOutcome) => void;
   readonly reject: (error: unknown) => void;
 }
@@ -58,13 +62,17 @@ interface Waiting {
 export function createReportWriter(options: ReportWriterOptions): ReportWriter {
   let queue: Waiting[] = [];
   const queuedOf = new Map<string, number>();
+  let queuedBytes = 0;
   let running: Promise<void> | undefined;
 
   async function run(): Promise<void> {
     while (queue.length > 0) {
-      const { batch, rest } = takeBatch(queue, options.batchReports);
+      const { batch, rest } = takeBatch(queue, options);
       queue = rest;
-      for (const { row } of batch) count(row.deviceId, -1);
+      for (const { row, bytes } of batch) {
+        count(row.deviceId, -1);
+        queuedBytes -= bytes;
+      }
       await settle(batch);
     }
     running = undefined;
@@ -98,8 +106,10 @@ export function createReportWriter(options: ReportWriterOptions): ReportWriter {
 
   return {
     submit(row) {
+      const bytes = rowBytes(row);
       const full =
         queue.length >= options.queuedReports ||
+        queuedBytes + bytes > options.queuedBytes ||
         (queuedOf.get(row.deviceId) ?? 0) >= options.queuedReportsPerDevice;
       if (full) {
         return Promise.reject(
@@ -109,8 +119,9 @@ export function createReportWriter(options: ReportWriterOptions): ReportWriter {
         );
       }
       return new Promise((resolve, reject) => {
-        queue.push({ row, resolve, reject });
+        queue.push({ row, bytes, resolve, reject });
         count(row.deviceId, 1);
+        queuedBytes += bytes;
         running ??= run();
       });
     },
@@ -120,15 +131,27 @@ export function createReportWriter(options: ReportWriterOptions): ReportWriter {
   };
 }
 
-/** The oldest reports, of each device only its oldest. */
-function takeBatch(queue: readonly Waiting[], most: number): { batch: Waiting[]; rest: Waiting[] } {
+/**
+ * The oldest reports, of each device only its oldest, up to the limits of a
+ * batch. Bytes count as well as rows: one statement of many full reports would
+ * hold the embedded database, and with it every call, for seconds.
+ */
+function takeBatch(
+  queue: readonly Waiting[],
+  { batchReports, batchBytes }: Pick<ReportWriterOptions, "batchReports" | "batchBytes">,
+): { batch: Waiting[]; rest: Waiting[] } {
   const batch: Waiting[] = [];
   const rest: Waiting[] = [];
   const devices = new Set<string>();
+  let bytes = 0;
   for (const waiting of queue) {
-    const taken = batch.length < most && !devices.has(waiting.row.deviceId);
+    const { deviceId } = waiting.row;
+    const fits = batch.length === 0 || bytes + waiting.bytes <= batchBytes;
+    const taken = fits && batch.length < batchReports && !devices.has(deviceId);
     (taken ? batch : rest).push(waiting);
-    if (taken) devices.add(waiting.row.deviceId);
+    // Also where it was left: a later report of the device must not overtake it.
+    devices.add(deviceId);
+    if (taken) bytes += waiting.bytes;
   }
   return { batch, rest };
 }
