@@ -31,14 +31,15 @@ export interface Journal {
   readonly pending: readonly ReportedEvent[];
 }
 
-export function firstJournal(now: Moment): Journal {
+/** @param eventNumber number of the newest event that is known of: a lost journal counts on from it. */
+export function firstJournal(now: Moment, eventNumber: number): Journal {
   return {
     version: 1,
     bootId: now.bootId,
     machine: initialMachine,
     since: now,
     attemptSince: now,
-    eventNumber: 0,
+    eventNumber,
     pending: [],
   };
 }

@@ -41,7 +41,7 @@ type Needs = Pick<Ports, "journal" | "trust" | "outbox" | "clock" | "chance" | "
 export async function openNotebook(ports: Needs, config: Config): Promise<Notebook> {
   const bootId = await ports.clock.bootId();
   const now = (): Moment => ({ bootId, ms: ports.clock.monotonicMs() });
-  let journal = (await ports.journal.read()) ?? firstJournal(now());
+  let journal = (await ports.journal.read()) ?? firstJournal(now(), await ports.outbox.newest());
   let trust = await ports.trust.read();
   let progress = journal.fetch;
   // A crash may have come between journal and outbox. An event that was put already stays single.

@@ -69,6 +69,8 @@ export interface Outbox {
   /** The oldest, in order, at most so many. */
   oldest(limit: number): Promise<readonly ReportedEvent[]>;
   drop(ids: readonly string[]): Promise<void>;
+  /** Number of the newest event that it holds or that was acknowledged; 0: there was none. */
+  newest(): Promise<number>;
 }
 
 /** Where the system's links point; store paths, empty when absent. */

@@ -16,8 +16,8 @@ import type { Outcome } from "./outcome.ts";
 import type { ReportedAttempt, ReportedEvent } from "./reported-event.ts";
 import type { StateName } from "./states.ts";
 
-/** Events of one report; the contract allows 64. */
-export const EVENTS_PER_REPORT = 32;
+/** Events of one report; the contract allows 64, but only 64 KiB for the whole, and each may have 3. */
+export const EVENTS_PER_REPORT = 16;
 
 const MAX_MESSAGE_BYTES = 1024;
 

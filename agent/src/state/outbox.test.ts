@@ -48,6 +48,24 @@ test("an event that was acknowledged does not come back, as the journal of a cra
   expect(await box.oldest(9)).toEqual([]);
 });
 
+test("an event that cannot be read is given up and those behind it are told", async () => {
+  const disk = memoryDisk();
+  const box = outbox(disk, "/state");
+  for (const number of [1, 2]) await box.put(event(number));
+  disk.tear(`/state/outbox/000000000001-${event(1).id}`);
+  expect(numbers(await box.oldest(9))).toEqual([2]);
+  expect(await disk.list("/state/outbox")).toEqual([`000000000002-${event(2).id}`]);
+});
+
+test("knows the newest number, acknowledged or not", async () => {
+  const box = outbox(memoryDisk(), "/state");
+  expect(await box.newest()).toBe(0);
+  for (const number of [1, 2]) await box.put(event(number));
+  expect(await box.newest()).toBe(2);
+  await box.drop([event(1).id, event(2).id]);
+  expect(await box.newest()).toBe(2);
+});
+
 test("when it is full the oldest goes that ended no attempt", async () => {
   const box = outbox(memoryDisk(), "/state");
   await box.put(event(1, true));

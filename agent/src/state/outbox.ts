@@ -41,8 +41,10 @@ export function outbox(disk: Disk, stateDir: string): Outbox {
       const events: ReportedEvent[] = [];
       for (const name of (await names()).slice(0, limit)) {
         const bytes = await disk.read(`${directory}/${name}`, MAX_EVENT_BYTES);
-        if (bytes !== undefined)
-          events.push(JSON.parse(new TextDecoder().decode(bytes)) as ReportedEvent);
+        const event = bytes === undefined ? undefined : parse(bytes);
+        if (event !== undefined) events.push(event);
+        // A disk that decays must not end all reports: what cannot be read is not reported either.
+        else await disk.remove(`${directory}/${name}`);
       }
       return events;
     },
@@ -61,5 +63,15 @@ export function outbox(disk: Disk, stateDir: string): Outbox {
       }
       for (const name of dropped) await disk.remove(`${directory}/${name}`);
     },
+    newest: async () => Math.max(await through(), ...(await names()).map(numberOf)),
   };
+}
+
+function parse(bytes: Uint8Array): ReportedEvent | undefined {
+  try {
+    return JSON.parse(new TextDecoder().decode(bytes)) as ReportedEvent;
+  } catch {
+    // Not what was written, so nothing that could be told.
+    return undefined;
+  }
 }
