@@ -107,6 +107,8 @@ async function takeUp(agent: Agent): Promise<void> {
   const rebooted = notebook.journal.bootId !== (await ports.clock.bootId());
   if (state.name !== "idle") ports.log("info", "taken up", { state: state.name, rebooted });
   notebook.inspectAnew();
+  // What a run came to before the reboot says nothing about the links after it.
+  if (rebooted) await ports.activation.forget(undefined);
   const event = await resumptionEvent(agent, rebooted);
   if (event !== undefined) await notebook.record(event);
 }

@@ -217,17 +217,20 @@ export class World {
         this.committed = effect.attempt.payloadSha256;
         this.recorded.add(effect.attempt.id);
         return { on: "committed" };
-      case "restore":
-        if (this.running !== effect.attempt.storePath && this.running !== effect.prev.running) {
+      case "restore": {
+        const home =
+          this.running === effect.prev.running ||
+          (effect.reach === "profile" && this.running === effect.prev.profile);
+        if (this.running !== effect.attempt.storePath && !home) {
           return { on: "linksChanged", failure: failure() };
         }
         if (effect.reach !== "live") this.profile = effect.prev.profile;
         if (bad()) return { on: "unrestored", failure: failure() };
-        if (effect.reach !== "profile" || this.running !== effect.prev.running)
-          this.running = effect.prev.running;
+        if (effect.reach !== "profile" || !home) this.running = effect.prev.running;
         if (bad()) return { on: "unrestored", failure: failure() };
         if (effect.reach !== "live") this.bootDefault = effect.prev.profile;
         return undefined;
+      }
       case "compareContact":
         return { on: "restored", inContact: !effect.needed || luck(2) === 0 };
       case "lookAround":

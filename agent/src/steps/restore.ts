@@ -18,15 +18,15 @@ const unrestored = (message: string): Event => ({
 export const restore: Step<"restore"> = async (agent, { attempt, prev, reach, tries }, signal) => {
   const { ports } = agent;
   const running = await ports.links.running();
-  if (running !== attempt.storePath && running !== prev.running) {
-    return switchedByOthers(running);
-  }
+  // What ran need not be what the profile named; after a reboot the latter runs, and may go on.
+  const home = running === prev.running || (reach === "profile" && running === prev.profile);
+  if (running !== attempt.storePath && !home) return switchedByOthers(running);
   if (reach !== "live") {
     const said = await restoreProfile(agent, attempt, prev, signal);
     if (said !== undefined)
       return unrestored(`the system profile could not be brought back: ${said}`);
   }
-  if (reach !== "profile" || running !== prev.running) {
+  if (reach !== "profile" || !home) {
     const said = await switchTo(
       agent,
       `${attempt.id}-return-${tries}`,
