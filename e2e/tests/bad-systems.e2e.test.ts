@@ -40,6 +40,7 @@ const failing: readonly Row[] = [
   ["flap-health",     "ROLLED_BACK", "HEALTH_FAILED",      "the health check passes every other time"],
   ["hang-health",     "ROLLED_BACK", "HEALTH_FAILED",      "the health check hangs"],
   ["exit1",           "FAILED",      "ACTIVATION_REFUSED", "a pre-switch check refuses (exit 1)"],
+  ["exit100",         "FAILED",      "ACTIVATION_REFUSED", "another init interface needs a reboot (exit 100)"],
   ["empty",           "FAILED",      "NOT_A_SYSTEM",       "switch-to-configuration is a file of no bytes"],
 ];
 
@@ -69,6 +70,13 @@ describe.each(ORDERS)("a system that fails, in the order %s,", (order) => {
     expect(await restingLinks(device)).toEqual([storePath, storePath, storePath]);
     expect(ended).toMatchObject({ outcome: "APPLIED" });
   });
+});
+
+test("another kernel is proven as far as it can be, and waits for a reboot", async () => {
+  const { device, ended, storePath } = await take({ kernel: "6.6.31" }, "prove-first");
+  expect(await restingLinks(device)).toEqual([storePath, storePath, storePath]);
+  expect(ended).toMatchObject({ outcome: "APPLIED" });
+  expect((await fleet.operator.device(device.name))?.attempt?.rebootRequired).toBe(true);
 });
 
 describe("a closure that would cut the device off", () => {
