@@ -14,8 +14,11 @@ const narrator = new Narrator();
 
 narrator.chapter("A server, two binary caches, a builder and three devices start");
 await using stage = await Stage.set(narrator);
-const problems = await tellStory(stage);
-if (problems.length === 0) {
+const problems = await tellStory(stage, signal);
+if (signal.aborted) {
+  narrator.chapter("Told to end before the story was over.");
+  process.exitCode = 130;
+} else if (problems.length === 0) {
   narrator.chapter("Every device is on the second release, and the third is in quarantine.");
 } else {
   narrator.chapter("The devices are not where they should be:");

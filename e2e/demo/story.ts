@@ -7,9 +7,10 @@ const PATIENCE_MS = 90_000;
 
 /**
  * A good release, a second one, and one that breaks. Gives what is not as it should be at the end;
- * nothing: every device ended on the second release with the third in quarantine.
+ * nothing: every device ended on the second release with the third in quarantine. The signal ends it
+ * where it waits for devices.
  */
-export async function tellStory(stage: Stage): Promise<string[]> {
+export async function tellStory(stage: Stage, signal: AbortSignal): Promise<string[]> {
   const { narrator } = stage;
 
   narrator.chapter("A first release: every device fetches all that its factory system lacks");
@@ -17,6 +18,7 @@ export async function tellStory(stage: Stage): Promise<string[]> {
   const tookFirst = await stage.watch(
     async (device) => await has(stage, device, first),
     PATIENCE_MS,
+    signal,
   );
   if (!tookFirst) return [`not every device took r${first}`];
 
@@ -25,12 +27,13 @@ export async function tellStory(stage: Stage): Promise<string[]> {
   const tookSecond = await stage.watch(
     async (device) => await has(stage, device, second),
     PATIENCE_MS,
+    signal,
   );
   if (!tookSecond) return [`not every device took r${second}`];
 
   narrator.chapter("A third one whose application does not come up: every device goes back");
   const third = await stage.publish("fail-health", "a bad day");
-  await stage.watch(async (device) => await wentBack(stage, device, third), PATIENCE_MS);
+  await stage.watch(async (device) => await wentBack(stage, device, third), PATIENCE_MS, signal);
 
   await stage.show("device", "list");
   await stage.show("device", "why", stage.devices[0]?.name ?? "");
