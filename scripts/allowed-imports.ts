@@ -20,7 +20,7 @@ const COMMANDER = "@commander-js/extra-typings";
 const ANY: readonly Reach[] = ["environment", "clock", "processes"];
 
 const FEATURES = "services/src/{publish,channel,checkin,access}";
-const HANDLERS = ["service", "identity-calls"];
+const HANDLERS = ["service", "*-calls"];
 /** What a feature's rules may not know: its handlers, its SQL, and what carries a rule out. */
 const NO_RULES = [...HANDLERS, "*queries", "publish-call"];
 /** Files with secrets in them, and what is made with those. */
@@ -108,7 +108,13 @@ export const allowedImports: readonly Row[] = [
   },
   {
     files: `${FEATURES}/*queries.ts`,
-    imports: [DATABASE, WORDS, `${FEATURES}/${no(NO_RULES)}.ts`, PROTO],
+    imports: [
+      DATABASE,
+      "services/src/db/announce.ts",
+      WORDS,
+      `${FEATURES}/${no(NO_RULES)}.ts`,
+      PROTO,
+    ],
     packages: ["kysely"],
   },
   {

@@ -32,6 +32,13 @@ const REMEDY: Readonly<Record<ReasonName, string>> = {
   CURSOR_INVALID: "",
   INTERNAL: "the server's log has the cause",
   NOT_YOUR_DEVICE: "",
+  CHANNEL_EXISTS: "nix-ota channel set changes it",
+  TOKEN_UNKNOWN: "nix-ota token list and nix-ota enrol-token list show which there are",
+  ORIGIN_REFUSED: "",
+  STREAM_ENDED: "try again",
+  FILTER_INVALID: "",
+  NOTHING_TO_RECOVER: "wait until devices have reported to this server",
+  RECOVERY_CONFLICT: "",
 };
 
 /** Codes by which a server refuses; with the others it failed, or something on the way to it. */

@@ -35,6 +35,13 @@ export const CODE_OF_REASON: Readonly<Record<ReasonName, Code>> = {
   CURSOR_INVALID: Code.InvalidArgument,
   INTERNAL: Code.Internal,
   NOT_YOUR_DEVICE: Code.PermissionDenied,
+  CHANNEL_EXISTS: Code.AlreadyExists,
+  TOKEN_UNKNOWN: Code.NotFound,
+  ORIGIN_REFUSED: Code.PermissionDenied,
+  STREAM_ENDED: Code.Unavailable,
+  FILTER_INVALID: Code.InvalidArgument,
+  NOTHING_TO_RECOVER: Code.FailedPrecondition,
+  RECOVERY_CONFLICT: Code.FailedPrecondition,
 };
 
 /** What a program can act on beside the reason. */

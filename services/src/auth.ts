@@ -3,7 +3,15 @@ import { CheckinService } from "@nix-ota/proto/nixota/v1/checkin_service_pb";
 import type { Logger } from "pino";
 
 import type { PublishToken } from "./access/publish-token.ts";
-import { mayPublish, mayPublishSomewhere, mayRead, type Scope } from "./access/scopes.ts";
+import {
+  isAdmin,
+  mayOperate,
+  mayPublish,
+  mayPublishSomewhere,
+  mayRead,
+  maySeeChannel,
+  type Scope,
+} from "./access/scopes.ts";
 import type { SessionKeys } from "./access/session-key-file.ts";
 import { readSession, SESSION_PREFIX, type Session } from "./access/session-token.ts";
 import { CALL } from "./call.ts";
@@ -109,9 +117,19 @@ export function requireRead(context: HandlerContext): void {
   requireScope(context, "read", mayRead);
 }
 
-/** @throws {OtaError} SCOPE_MISSING unless the caller may see the channel: `read`, or who publishes on it. */
-export function requireReadOrPublish(context: HandlerContext, channel: string): void {
-  requireScope(context, "read", (scopes) => mayRead(scopes) || mayPublish(scopes, channel));
+/** @throws {OtaError} SCOPE_MISSING unless the caller may see the channel: `read`, or who publishes on it or steers it. */
+export function requireSeeChannel(context: HandlerContext, channel: string): void {
+  requireScope(context, "read", (scopes) => maySeeChannel(scopes, channel));
+}
+
+/** @throws {OtaError} SCOPE_MISSING unless the caller may steer the channel and its devices. */
+export function requireOperate(context: HandlerContext, channel: string): void {
+  requireScope(context, `operate:${channel}`, (scopes) => mayOperate(scopes, channel));
+}
+
+/** @throws {OtaError} SCOPE_MISSING unless the caller is an admin. */
+export function requireAdmin(context: HandlerContext): void {
+  requireScope(context, "admin", isAdmin);
 }
 
 /** The caller's session. @throws {OtaError} SCOPE_MISSING unless a device calls. */

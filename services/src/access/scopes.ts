@@ -13,5 +13,24 @@ export function mayPublishSomewhere(scopes: readonly Scope[]): boolean {
 
 /** Whether the scopes let a caller see the fleet. */
 export function mayRead(scopes: readonly Scope[]): boolean {
-  return scopes.includes("read");
+  return scopes.includes("read") || isAdmin(scopes);
+}
+
+/** Whether the scopes let a caller steer a channel and its devices. */
+export function mayOperate(scopes: readonly Scope[], channel: string): boolean {
+  return scopes.includes("operate:*") || scopes.includes(`operate:${channel}`) || isAdmin(scopes);
+}
+
+/** Whether the scopes let a caller see one channel: by `read`, or as who publishes on it or steers it. */
+export function maySeeChannel(scopes: readonly Scope[], channel: string): boolean {
+  return mayRead(scopes) || mayPublish(scopes, channel) || mayOperate(scopes, channel);
+}
+
+/**
+ * Whether the scopes let a caller decide about access, keys and channels. An
+ * admin also reads and operates everything, and publishes nothing: for that a
+ * token has to say so.
+ */
+export function isAdmin(scopes: readonly Scope[]): boolean {
+  return scopes.includes("admin");
 }

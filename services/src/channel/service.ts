@@ -8,7 +8,7 @@ import type {
   GetCurrentRequest,
 } from "@nix-ota/proto/nixota/v1/channel_service_pb";
 
-import { callerOf, requireRead, requireReadOrPublish } from "../auth.ts";
+import { callerOf, requireRead, requireSeeChannel } from "../auth.ts";
 import { makeCursor, readCursor } from "../cursor.ts";
 import type { Deps } from "../deps.ts";
 import { OtaError } from "../ota-error.ts";
@@ -54,7 +54,7 @@ export function channelService(deps: Deps): Partial<ServiceImpl<typeof ChannelSe
     },
 
     async getChannel({ name }, context) {
-      requireReadOrPublish(context, name);
+      requireSeeChannel(context, name);
       const [channel] = await findChannels(db, { name });
       if (channel !== undefined) return { channel: channelMessage(channel) };
       throw new OtaError(

@@ -21,6 +21,13 @@ export interface Database {
   device_status: DeviceStatusTable;
   attempt: AttemptTable;
   device_event: DeviceEventTable;
+  rollout: RolloutTable;
+  returned_manifest: ReturnedManifestTable;
+  operator_token: OperatorTokenTable;
+  console_session: ConsoleSessionTable;
+  enrolment_token: EnrolmentTokenTable;
+  forgotten_device: ForgottenDeviceTable;
+  installation: InstallationTable;
 }
 
 /** The database, or a transaction in it: what every query takes first. */
@@ -42,6 +49,12 @@ interface ChannelTable {
   /** How an unknown device comes to the channel. */
   enrolment: Generated<"open" | "token" | "approve">;
   created_at: Stamp;
+  /**
+   * Rises, by a trigger, with every change of the row: what tells a process that
+   * offers on the channel have to be decided anew. Who changes a rollout or a
+   * device of the channel updates the row for it (`announceChannel`).
+   */
+  version: ColumnType<bigint, never, never>;
 }
 
 /** A key by which the server checks what is published. Owner: publish. */
@@ -141,6 +154,10 @@ interface DeviceTable {
   /** Its kind of machine out of the inventory; empty before the first one. */
   system: Generated<string>;
   enrolled_at: Stamp;
+  /** `open`, `approve`, or `token:<id>`; empty: before it was kept. */
+  enrolled_by: Generated<string>;
+  /** When another key was presented for the id last; null: never. */
+  key_conflict_at: Date | null;
 }
 
 /**
@@ -168,6 +185,10 @@ interface DeviceStatusTable {
   pinned_key_ids: string[];
   quarantined_revisions: bigint[];
   last_seen_at: Stamp;
+  /** The boot before `boot_id`; empty: none yet. A report that returns to it comes from a clone. */
+  other_boot_id: Generated<string>;
+  /** When two live machines were seen under the key last; null: never. */
+  cloned_at: Date | null;
 }
 
 /** One try of a device at one revision. Owner: checkin. */
@@ -200,13 +221,103 @@ interface DeviceEventTable {
   detail: Uint8Array;
 }
 
+/** Whether a release is offered. One row a release. Owner: publish. */
+interface RolloutTable {
+  channel: string;
+  revision: Int8;
+  state: Generated<"running" | "paused">;
+  changed_at: ColumnType<Date, Date | undefined, Date>;
+  /** Name of the token; empty: the publish itself. */
+  changed_by: Generated<string>;
+  /** Since when devices are offered it: a device that reported after it was told. */
+  offered_since: ColumnType<Date, Date | undefined, Date>;
+}
+
+/**
+ * A manifest above the head that a device gave back after the restoration of an
+ * older backup; verified under the channel's keys. Owner: channel.
+ */
+interface ReturnedManifestTable {
+  channel: string;
+  target: string;
+  revision: Int8;
+  payload_sha256: Uint8Array;
+  envelope: Uint8Array;
+  /** The device that returned it first. */
+  device_id: string;
+  received_at: Stamp;
+}
+
+/** What an operator or CI calls with. Owner: access. */
+interface OperatorTokenTable {
+  /** Public part. */
+  id: string;
+  name: string;
+  secret_sha256: Uint8Array;
+  scopes: string[];
+  created_at: Stamp;
+  /** Name of the token that made it; empty: the server at its first start. */
+  created_by: string;
+  expires_at: Date | null;
+  revoked_at: Date | null;
+  /** Set by the restoration of a backup, until an admin confirms the token. */
+  suspended_at: Date | null;
+  /** To the minute. */
+  last_used_at: Date | null;
+}
+
+/** A person signed in at the console. Owner: access. */
+interface ConsoleSessionTable {
+  /** Of the cookie's value. */
+  id_sha256: Uint8Array;
+  /** The token it was opened with; null: the publish token. */
+  token_id: string | null;
+  /** sha256 of that token's secret: a replaced publish token ends its sessions. */
+  secret_sha256: Uint8Array;
+  created_at: Stamp;
+  /** To the minute. */
+  last_used_at: ColumnType<Date, Date | undefined, Date>;
+}
+
+/** What devices enrol with. Owner: access; `uses` is counted by checkin in the transaction that pins a device. */
+interface EnrolmentTokenTable {
+  id: string;
+  channel: string;
+  secret_sha256: Uint8Array;
+  max_uses: number;
+  uses: Generated<number>;
+  created_at: Stamp;
+  created_by: string;
+  expires_at: Date;
+  revoked_at: Date | null;
+  suspended_at: Date | null;
+}
+
+/** A device that was deleted: its id goes on from the key epoch it had. Owner: checkin. */
+interface ForgottenDeviceTable {
+  id: string;
+  key_epoch: number;
+  forgotten_at: ColumnType<Date, Date | undefined, Date>;
+}
+
+/** One row about the database as a whole. Owner: db. */
+interface InstallationTable {
+  id: Generated<number>;
+  /** Part of every device session's tag: a new one voids them all. */
+  session_salt: Generated<Uint8Array>;
+  /** When it was restored from a backup last; null: never. */
+  restored_at: Date | null;
+}
+
 /** Constraints that callers are told of; the migrations use the same names. */
 export const CONSTRAINTS = {
   headNeverFalls: "channel_head_never_falls",
   manifestPayloadOnce: "manifest_payload_once",
-  manifestListingKnown: "manifest_listing_known",
   listingDigest: "listing_digest_is_sha256",
 } as const;
 
-/** Channel of NOTIFY on which a publish announces the channel's name. A hint: heads are re-read. */
+/**
+ * Channel of NOTIFY on which the name of a channel is announced whose `version`
+ * rose. A hint: versions are re-read.
+ */
 export const HEAD_NOTIFICATION = "nix_ota_head";

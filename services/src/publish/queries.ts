@@ -132,6 +132,7 @@ export async function insertRelease(
     .insertInto("release")
     .values({ channel, revision, published_by: release.publishedBy })
     .execute();
+  await db.insertInto("rollout").values({ channel, revision }).execute();
   await db
     .insertInto("manifest")
     .values(

@@ -10,7 +10,7 @@ import {
   callerOf,
   requirePublish,
   requirePublishSomewhere,
-  requireReadOrPublish,
+  requireSeeChannel,
 } from "../auth.ts";
 import { addressOf } from "../call.ts";
 import { makeCursor, readCursor } from "../cursor.ts";
@@ -71,12 +71,12 @@ export function publishService(deps: Deps): Partial<ServiceImpl<typeof PublishSe
     },
 
     async getRelease({ channel, revision }, context) {
-      requireReadOrPublish(context, channel);
+      requireSeeChannel(context, channel);
       return { release: releaseMessage(await requireRelease(db, channel, revision)) };
     },
 
     async listReleases({ channel, pageSize, cursor }, context) {
-      requireReadOrPublish(context, channel);
+      requireSeeChannel(context, channel);
       const below = readRevision(readCursor("ListReleases", cursor, 1)?.[0]);
       const limit = pageSize === 0 ? PAGE_SIZE : pageSize;
       const releases = await findReleases(db, channel, { below, limit });

@@ -13,7 +13,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file nixota/v1/access_service.proto.
  */
 export const file_nixota_v1_access_service: GenFile = /*@__PURE__*/
-  fileDesc("Ch5uaXhvdGEvdjEvYWNjZXNzX3NlcnZpY2UucHJvdG8SCW5peG90YS52MSISChBHZXRDYWxsZXJSZXF1ZXN0InkKEUdldENhbGxlclJlc3BvbnNlEgwKBG5hbWUYASABKAkSDgoGc2NvcGVzGAIgAygJEi4KCmV4cGlyZXNfYXQYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhYKDnNlcnZlcl92ZXJzaW9uGAQgASgJIvMBCgVUb2tlbhIKCgJpZBgBIAEoCRIMCgRuYW1lGAIgASgJEg4KBnNjb3BlcxgDIAMoCRIuCgpjcmVhdGVkX2F0GAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIuCgpleHBpcmVzX2F0GAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIuCgpyZXZva2VkX2F0GAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIwCgxsYXN0X3VzZWRfYXQYByABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIr8BChJDcmVhdGVUb2tlblJlcXVlc3QSFwoEbmFtZRgBIAEoCUIJukgGcgQQARhAEmAKBnNjb3BlcxgCIAMoCUJQukhNkgFKCAEQQCJEckIyQF4ocmVhZHxhZG1pbnwocHVibGlzaHxvcGVyYXRlKTooWypdfFthLXowLTldW2EtejAtOS5fLV17MCw2Mn0pKSQSLgoKZXhwaXJlc19hdBgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiRgoTQ3JlYXRlVG9rZW5SZXNwb25zZRIfCgV0b2tlbhgBIAEoCzIQLm5peG90YS52MS5Ub2tlbhIOCgZzZWNyZXQYAiABKAkiSgoRTGlzdFRva2Vuc1JlcXVlc3QSGwoJcGFnZV9zaXplGAEgASgNQgi6SAUqAxjIARIYCgZjdXJzb3IYAiABKAlCCLpIBXIDGIACIksKEkxpc3RUb2tlbnNSZXNwb25zZRIgCgZ0b2tlbnMYASADKAsyEC5uaXhvdGEudjEuVG9rZW4SEwoLbmV4dF9jdXJzb3IYAiABKAkiLwoSUmV2b2tlVG9rZW5SZXF1ZXN0EhkKCHRva2VuX2lkGAEgASgJQge6SARyAhhAIjYKE1Jldm9rZVRva2VuUmVzcG9uc2USHwoFdG9rZW4YASABKAsyEC5uaXhvdGEudjEuVG9rZW4iKAoNU2lnbkluUmVxdWVzdBIXCgV0b2tlbhgBIAEoCUIIukgFcgMYgAIiPgoOU2lnbkluUmVzcG9uc2USLAoGY2FsbGVyGAEgASgLMhwubml4b3RhLnYxLkdldENhbGxlclJlc3BvbnNlIhAKDlNpZ25PdXRSZXF1ZXN0IhEKD1NpZ25PdXRSZXNwb25zZSKtAQoORW5yb2xtZW50VG9rZW4SCgoCaWQYASABKAkSDwoHY2hhbm5lbBgCIAEoCRIQCghtYXhfdXNlcxgDIAEoDRIMCgR1c2VzGAQgASgNEi4KCmV4cGlyZXNfYXQYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi4KCnJldm9rZWRfYXQYBiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIp8BChtDcmVhdGVFbnJvbG1lbnRUb2tlblJlcXVlc3QSMwoHY2hhbm5lbBgBIAEoCUIiukgfch0yG15bYS16MC05XVthLXowLTkuXy1dezAsNjJ9JBIbCghtYXhfdXNlcxgCIAEoDUIJukgGKgQYoI0GEi4KCmV4cGlyZXNfYXQYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIlgKHENyZWF0ZUVucm9sbWVudFRva2VuUmVzcG9uc2USKAoFdG9rZW4YASABKAsyGS5uaXhvdGEudjEuRW5yb2xtZW50VG9rZW4SDgoGc2VjcmV0GAIgASgJIlMKGkxpc3RFbnJvbG1lbnRUb2tlbnNSZXF1ZXN0EhsKCXBhZ2Vfc2l6ZRgBIAEoDUIIukgFKgMYyAESGAoGY3Vyc29yGAIgASgJQgi6SAVyAxiAAiJdChtMaXN0RW5yb2xtZW50VG9rZW5zUmVzcG9uc2USKQoGdG9rZW5zGAEgAygLMhkubml4b3RhLnYxLkVucm9sbWVudFRva2VuEhMKC25leHRfY3Vyc29yGAIgASgJIjgKG1Jldm9rZUVucm9sbWVudFRva2VuUmVxdWVzdBIZCgh0b2tlbl9pZBgBIAEoCUIHukgEcgIYQCJIChxSZXZva2VFbnJvbG1lbnRUb2tlblJlc3BvbnNlEigKBXRva2VuGAEgASgLMhkubml4b3RhLnYxLkVucm9sbWVudFRva2VuIlAKF0xpc3RBdWRpdEVudHJpZXNSZXF1ZXN0EhsKCXBhZ2Vfc2l6ZRgBIAEoDUIIukgFKgMY9AMSGAoGY3Vyc29yGAIgASgJQgi6SAVyAxiAAiJXChhMaXN0QXVkaXRFbnRyaWVzUmVzcG9uc2USJgoHZW50cmllcxgBIAMoCzIVLm5peG90YS52MS5BdWRpdEVudHJ5EhMKC25leHRfY3Vyc29yGAIgASgJIp4BCgpBdWRpdEVudHJ5EiYKAmF0GAEgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBINCgVhY3RvchgCIAEoCRIOCgZhY3Rpb24YAyABKAkSDwoHc3ViamVjdBgEIAEoCRIPCgdhZGRyZXNzGAUgASgJEhMKC2JlZm9yZV9qc29uGAYgASgJEhIKCmFmdGVyX2pzb24YByABKAky9wYKDUFjY2Vzc1NlcnZpY2USSwoJR2V0Q2FsbGVyEhsubml4b3RhLnYxLkdldENhbGxlclJlcXVlc3QaHC5uaXhvdGEudjEuR2V0Q2FsbGVyUmVzcG9uc2UiA5ACARJMCgtDcmVhdGVUb2tlbhIdLm5peG90YS52MS5DcmVhdGVUb2tlblJlcXVlc3QaHi5uaXhvdGEudjEuQ3JlYXRlVG9rZW5SZXNwb25zZRJOCgpMaXN0VG9rZW5zEhwubml4b3RhLnYxLkxpc3RUb2tlbnNSZXF1ZXN0Gh0ubml4b3RhLnYxLkxpc3RUb2tlbnNSZXNwb25zZSIDkAIBElEKC1Jldm9rZVRva2VuEh0ubml4b3RhLnYxLlJldm9rZVRva2VuUmVxdWVzdBoeLm5peG90YS52MS5SZXZva2VUb2tlblJlc3BvbnNlIgOQAgISPQoGU2lnbkluEhgubml4b3RhLnYxLlNpZ25JblJlcXVlc3QaGS5uaXhvdGEudjEuU2lnbkluUmVzcG9uc2USRQoHU2lnbk91dBIZLm5peG90YS52MS5TaWduT3V0UmVxdWVzdBoaLm5peG90YS52MS5TaWduT3V0UmVzcG9uc2UiA5ACAhJnChRDcmVhdGVFbnJvbG1lbnRUb2tlbhImLm5peG90YS52MS5DcmVhdGVFbnJvbG1lbnRUb2tlblJlcXVlc3QaJy5uaXhvdGEudjEuQ3JlYXRlRW5yb2xtZW50VG9rZW5SZXNwb25zZRJpChNMaXN0RW5yb2xtZW50VG9rZW5zEiUubml4b3RhLnYxLkxpc3RFbnJvbG1lbnRUb2tlbnNSZXF1ZXN0GiYubml4b3RhLnYxLkxpc3RFbnJvbG1lbnRUb2tlbnNSZXNwb25zZSIDkAIBEmwKFFJldm9rZUVucm9sbWVudFRva2VuEiYubml4b3RhLnYxLlJldm9rZUVucm9sbWVudFRva2VuUmVxdWVzdBonLm5peG90YS52MS5SZXZva2VFbnJvbG1lbnRUb2tlblJlc3BvbnNlIgOQAgISYAoQTGlzdEF1ZGl0RW50cmllcxIiLm5peG90YS52MS5MaXN0QXVkaXRFbnRyaWVzUmVxdWVzdBojLm5peG90YS52MS5MaXN0QXVkaXRFbnRyaWVzUmVzcG9uc2UiA5ACAWIGcHJvdG8z", [file_buf_validate_validate, file_google_protobuf_timestamp]);
+  fileDesc("Ch5uaXhvdGEvdjEvYWNjZXNzX3NlcnZpY2UucHJvdG8SCW5peG90YS52MSISChBHZXRDYWxsZXJSZXF1ZXN0InkKEUdldENhbGxlclJlc3BvbnNlEgwKBG5hbWUYASABKAkSDgoGc2NvcGVzGAIgAygJEi4KCmV4cGlyZXNfYXQYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhYKDnNlcnZlcl92ZXJzaW9uGAQgASgJIrkCCgVUb2tlbhIKCgJpZBgBIAEoCRIMCgRuYW1lGAIgASgJEg4KBnNjb3BlcxgDIAMoCRIuCgpjcmVhdGVkX2F0GAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIuCgpleHBpcmVzX2F0GAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIuCgpyZXZva2VkX2F0GAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIwCgxsYXN0X3VzZWRfYXQYByABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhIKCmNyZWF0ZWRfYnkYCCABKAkSMAoMc3VzcGVuZGVkX2F0GAkgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCK/AQoSQ3JlYXRlVG9rZW5SZXF1ZXN0EhcKBG5hbWUYASABKAlCCbpIBnIEEAEYQBJgCgZzY29wZXMYAiADKAlCULpITZIBSggBEEAiRHJCMkBeKHJlYWR8YWRtaW58KHB1Ymxpc2h8b3BlcmF0ZSk6KFsqXXxbYS16MC05XVthLXowLTkuXy1dezAsNjJ9KSkkEi4KCmV4cGlyZXNfYXQYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIkYKE0NyZWF0ZVRva2VuUmVzcG9uc2USHwoFdG9rZW4YASABKAsyEC5uaXhvdGEudjEuVG9rZW4SDgoGc2VjcmV0GAIgASgJIkoKEUxpc3RUb2tlbnNSZXF1ZXN0EhsKCXBhZ2Vfc2l6ZRgBIAEoDUIIukgFKgMYyAESGAoGY3Vyc29yGAIgASgJQgi6SAVyAxiAAiJLChJMaXN0VG9rZW5zUmVzcG9uc2USIAoGdG9rZW5zGAEgAygLMhAubml4b3RhLnYxLlRva2VuEhMKC25leHRfY3Vyc29yGAIgASgJIi8KElJldm9rZVRva2VuUmVxdWVzdBIZCgh0b2tlbl9pZBgBIAEoCUIHukgEcgIYQCI2ChNSZXZva2VUb2tlblJlc3BvbnNlEh8KBXRva2VuGAEgASgLMhAubml4b3RhLnYxLlRva2VuIjAKE0NvbmZpcm1Ub2tlblJlcXVlc3QSGQoIdG9rZW5faWQYASABKAlCB7pIBHICGEAiNwoUQ29uZmlybVRva2VuUmVzcG9uc2USHwoFdG9rZW4YASABKAsyEC5uaXhvdGEudjEuVG9rZW4iKAoNU2lnbkluUmVxdWVzdBIXCgV0b2tlbhgBIAEoCUIIukgFcgMYgAIiPgoOU2lnbkluUmVzcG9uc2USLAoGY2FsbGVyGAEgASgLMhwubml4b3RhLnYxLkdldENhbGxlclJlc3BvbnNlIhAKDlNpZ25PdXRSZXF1ZXN0IhEKD1NpZ25PdXRSZXNwb25zZSKjAgoORW5yb2xtZW50VG9rZW4SCgoCaWQYASABKAkSDwoHY2hhbm5lbBgCIAEoCRIQCghtYXhfdXNlcxgDIAEoDRIMCgR1c2VzGAQgASgNEi4KCmV4cGlyZXNfYXQYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi4KCnJldm9rZWRfYXQYBiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi4KCmNyZWF0ZWRfYXQYByABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhIKCmNyZWF0ZWRfYnkYCCABKAkSMAoMc3VzcGVuZGVkX2F0GAkgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCKfAQobQ3JlYXRlRW5yb2xtZW50VG9rZW5SZXF1ZXN0EjMKB2NoYW5uZWwYASABKAlCIrpIH3IdMhteW2EtejAtOV1bYS16MC05Ll8tXXswLDYyfSQSGwoIbWF4X3VzZXMYAiABKA1CCbpIBioEGKCNBhIuCgpleHBpcmVzX2F0GAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCJYChxDcmVhdGVFbnJvbG1lbnRUb2tlblJlc3BvbnNlEigKBXRva2VuGAEgASgLMhkubml4b3RhLnYxLkVucm9sbWVudFRva2VuEg4KBnNlY3JldBgCIAEoCSJTChpMaXN0RW5yb2xtZW50VG9rZW5zUmVxdWVzdBIbCglwYWdlX3NpemUYASABKA1CCLpIBSoDGMgBEhgKBmN1cnNvchgCIAEoCUIIukgFcgMYgAIiXQobTGlzdEVucm9sbWVudFRva2Vuc1Jlc3BvbnNlEikKBnRva2VucxgBIAMoCzIZLm5peG90YS52MS5FbnJvbG1lbnRUb2tlbhITCgtuZXh0X2N1cnNvchgCIAEoCSI4ChtSZXZva2VFbnJvbG1lbnRUb2tlblJlcXVlc3QSGQoIdG9rZW5faWQYASABKAlCB7pIBHICGEAiSAocUmV2b2tlRW5yb2xtZW50VG9rZW5SZXNwb25zZRIoCgV0b2tlbhgBIAEoCzIZLm5peG90YS52MS5FbnJvbG1lbnRUb2tlbiI5ChxDb25maXJtRW5yb2xtZW50VG9rZW5SZXF1ZXN0EhkKCHRva2VuX2lkGAEgASgJQge6SARyAhhAIkkKHUNvbmZpcm1FbnJvbG1lbnRUb2tlblJlc3BvbnNlEigKBXRva2VuGAEgASgLMhkubml4b3RhLnYxLkVucm9sbWVudFRva2VuIooBChdMaXN0QXVkaXRFbnRyaWVzUmVxdWVzdBIbCglwYWdlX3NpemUYASABKA1CCLpIBSoDGPQDEhgKBmN1cnNvchgCIAEoCUIIukgFcgMYgAISFgoFYWN0b3IYAyABKAlCB7pIBHICGEASIAoOc3ViamVjdF9wcmVmaXgYBCABKAlCCLpIBXIDGIABIlcKGExpc3RBdWRpdEVudHJpZXNSZXNwb25zZRImCgdlbnRyaWVzGAEgAygLMhUubml4b3RhLnYxLkF1ZGl0RW50cnkSEwoLbmV4dF9jdXJzb3IYAiABKAkingEKCkF1ZGl0RW50cnkSJgoCYXQYASABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEg0KBWFjdG9yGAIgASgJEg4KBmFjdGlvbhgDIAEoCRIPCgdzdWJqZWN0GAQgASgJEg8KB2FkZHJlc3MYBSABKAkSEwoLYmVmb3JlX2pzb24YBiABKAkSEgoKYWZ0ZXJfanNvbhgHIAEoCTK+CAoNQWNjZXNzU2VydmljZRJLCglHZXRDYWxsZXISGy5uaXhvdGEudjEuR2V0Q2FsbGVyUmVxdWVzdBocLm5peG90YS52MS5HZXRDYWxsZXJSZXNwb25zZSIDkAIBEkwKC0NyZWF0ZVRva2VuEh0ubml4b3RhLnYxLkNyZWF0ZVRva2VuUmVxdWVzdBoeLm5peG90YS52MS5DcmVhdGVUb2tlblJlc3BvbnNlEk4KCkxpc3RUb2tlbnMSHC5uaXhvdGEudjEuTGlzdFRva2Vuc1JlcXVlc3QaHS5uaXhvdGEudjEuTGlzdFRva2Vuc1Jlc3BvbnNlIgOQAgESUQoLUmV2b2tlVG9rZW4SHS5uaXhvdGEudjEuUmV2b2tlVG9rZW5SZXF1ZXN0Gh4ubml4b3RhLnYxLlJldm9rZVRva2VuUmVzcG9uc2UiA5ACAhJUCgxDb25maXJtVG9rZW4SHi5uaXhvdGEudjEuQ29uZmlybVRva2VuUmVxdWVzdBofLm5peG90YS52MS5Db25maXJtVG9rZW5SZXNwb25zZSIDkAICEj0KBlNpZ25JbhIYLm5peG90YS52MS5TaWduSW5SZXF1ZXN0Ghkubml4b3RhLnYxLlNpZ25JblJlc3BvbnNlEkUKB1NpZ25PdXQSGS5uaXhvdGEudjEuU2lnbk91dFJlcXVlc3QaGi5uaXhvdGEudjEuU2lnbk91dFJlc3BvbnNlIgOQAgISZwoUQ3JlYXRlRW5yb2xtZW50VG9rZW4SJi5uaXhvdGEudjEuQ3JlYXRlRW5yb2xtZW50VG9rZW5SZXF1ZXN0Gicubml4b3RhLnYxLkNyZWF0ZUVucm9sbWVudFRva2VuUmVzcG9uc2USaQoTTGlzdEVucm9sbWVudFRva2VucxIlLm5peG90YS52MS5MaXN0RW5yb2xtZW50VG9rZW5zUmVxdWVzdBomLm5peG90YS52MS5MaXN0RW5yb2xtZW50VG9rZW5zUmVzcG9uc2UiA5ACARJsChRSZXZva2VFbnJvbG1lbnRUb2tlbhImLm5peG90YS52MS5SZXZva2VFbnJvbG1lbnRUb2tlblJlcXVlc3QaJy5uaXhvdGEudjEuUmV2b2tlRW5yb2xtZW50VG9rZW5SZXNwb25zZSIDkAICEm8KFUNvbmZpcm1FbnJvbG1lbnRUb2tlbhInLm5peG90YS52MS5Db25maXJtRW5yb2xtZW50VG9rZW5SZXF1ZXN0Gigubml4b3RhLnYxLkNvbmZpcm1FbnJvbG1lbnRUb2tlblJlc3BvbnNlIgOQAgISYAoQTGlzdEF1ZGl0RW50cmllcxIiLm5peG90YS52MS5MaXN0QXVkaXRFbnRyaWVzUmVxdWVzdBojLm5peG90YS52MS5MaXN0QXVkaXRFbnRyaWVzUmVzcG9uc2UiA5ACAWIGcHJvdG8z", [file_buf_validate_validate, file_google_protobuf_timestamp]);
 
 /**
  * Nothing to say.
@@ -127,6 +127,21 @@ export type Token = Message<"nixota.v1.Token"> & {
    * @generated from field: google.protobuf.Timestamp last_used_at = 7;
    */
   lastUsedAt?: Timestamp | undefined;
+
+  /**
+   * Name of the token that made it; empty for the one written at first start.
+   *
+   * @generated from field: string created_by = 8;
+   */
+  createdBy: string;
+
+  /**
+   * When the restoration of a backup suspended it; unset: it is not. It does not
+   * work until it is confirmed.
+   *
+   * @generated from field: google.protobuf.Timestamp suspended_at = 9;
+   */
+  suspendedAt?: Timestamp | undefined;
 };
 
 /**
@@ -298,6 +313,48 @@ export const RevokeTokenResponseSchema: GenMessage<RevokeTokenResponse> = /*@__P
   messageDesc(file_nixota_v1_access_service, 8);
 
 /**
+ * Which token.
+ *
+ * @generated from message nixota.v1.ConfirmTokenRequest
+ */
+export type ConfirmTokenRequest = Message<"nixota.v1.ConfirmTokenRequest"> & {
+  /**
+   * Its public part.
+   *
+   * @generated from field: string token_id = 1;
+   */
+  tokenId: string;
+};
+
+/**
+ * Describes the message nixota.v1.ConfirmTokenRequest.
+ * Use `create(ConfirmTokenRequestSchema)` to create a new message.
+ */
+export const ConfirmTokenRequestSchema: GenMessage<ConfirmTokenRequest> = /*@__PURE__*/
+  messageDesc(file_nixota_v1_access_service, 9);
+
+/**
+ * The token.
+ *
+ * @generated from message nixota.v1.ConfirmTokenResponse
+ */
+export type ConfirmTokenResponse = Message<"nixota.v1.ConfirmTokenResponse"> & {
+  /**
+   * After the call.
+   *
+   * @generated from field: nixota.v1.Token token = 1;
+   */
+  token?: Token | undefined;
+};
+
+/**
+ * Describes the message nixota.v1.ConfirmTokenResponse.
+ * Use `create(ConfirmTokenResponseSchema)` to create a new message.
+ */
+export const ConfirmTokenResponseSchema: GenMessage<ConfirmTokenResponse> = /*@__PURE__*/
+  messageDesc(file_nixota_v1_access_service, 10);
+
+/**
  * A person at the console.
  *
  * @generated from message nixota.v1.SignInRequest
@@ -316,7 +373,7 @@ export type SignInRequest = Message<"nixota.v1.SignInRequest"> & {
  * Use `create(SignInRequestSchema)` to create a new message.
  */
 export const SignInRequestSchema: GenMessage<SignInRequest> = /*@__PURE__*/
-  messageDesc(file_nixota_v1_access_service, 9);
+  messageDesc(file_nixota_v1_access_service, 11);
 
 /**
  * Who signed in; the cookie is in the headers.
@@ -337,7 +394,7 @@ export type SignInResponse = Message<"nixota.v1.SignInResponse"> & {
  * Use `create(SignInResponseSchema)` to create a new message.
  */
 export const SignInResponseSchema: GenMessage<SignInResponse> = /*@__PURE__*/
-  messageDesc(file_nixota_v1_access_service, 10);
+  messageDesc(file_nixota_v1_access_service, 12);
 
 /**
  * Nothing to say.
@@ -352,7 +409,7 @@ export type SignOutRequest = Message<"nixota.v1.SignOutRequest"> & {
  * Use `create(SignOutRequestSchema)` to create a new message.
  */
 export const SignOutRequestSchema: GenMessage<SignOutRequest> = /*@__PURE__*/
-  messageDesc(file_nixota_v1_access_service, 11);
+  messageDesc(file_nixota_v1_access_service, 13);
 
 /**
  * Done.
@@ -367,7 +424,7 @@ export type SignOutResponse = Message<"nixota.v1.SignOutResponse"> & {
  * Use `create(SignOutResponseSchema)` to create a new message.
  */
 export const SignOutResponseSchema: GenMessage<SignOutResponse> = /*@__PURE__*/
-  messageDesc(file_nixota_v1_access_service, 12);
+  messageDesc(file_nixota_v1_access_service, 14);
 
 /**
  * A token by which devices enrol, without its secret.
@@ -416,6 +473,27 @@ export type EnrolmentToken = Message<"nixota.v1.EnrolmentToken"> & {
    * @generated from field: google.protobuf.Timestamp revoked_at = 6;
    */
   revokedAt?: Timestamp | undefined;
+
+  /**
+   * When it was made.
+   *
+   * @generated from field: google.protobuf.Timestamp created_at = 7;
+   */
+  createdAt?: Timestamp | undefined;
+
+  /**
+   * Name of the token that made it.
+   *
+   * @generated from field: string created_by = 8;
+   */
+  createdBy: string;
+
+  /**
+   * When the restoration of a backup suspended it; unset: it is not.
+   *
+   * @generated from field: google.protobuf.Timestamp suspended_at = 9;
+   */
+  suspendedAt?: Timestamp | undefined;
 };
 
 /**
@@ -423,7 +501,7 @@ export type EnrolmentToken = Message<"nixota.v1.EnrolmentToken"> & {
  * Use `create(EnrolmentTokenSchema)` to create a new message.
  */
 export const EnrolmentTokenSchema: GenMessage<EnrolmentToken> = /*@__PURE__*/
-  messageDesc(file_nixota_v1_access_service, 13);
+  messageDesc(file_nixota_v1_access_service, 15);
 
 /**
  * An enrolment token to make.
@@ -458,7 +536,7 @@ export type CreateEnrolmentTokenRequest = Message<"nixota.v1.CreateEnrolmentToke
  * Use `create(CreateEnrolmentTokenRequestSchema)` to create a new message.
  */
 export const CreateEnrolmentTokenRequestSchema: GenMessage<CreateEnrolmentTokenRequest> = /*@__PURE__*/
-  messageDesc(file_nixota_v1_access_service, 14);
+  messageDesc(file_nixota_v1_access_service, 16);
 
 /**
  * The token.
@@ -486,7 +564,7 @@ export type CreateEnrolmentTokenResponse = Message<"nixota.v1.CreateEnrolmentTok
  * Use `create(CreateEnrolmentTokenResponseSchema)` to create a new message.
  */
 export const CreateEnrolmentTokenResponseSchema: GenMessage<CreateEnrolmentTokenResponse> = /*@__PURE__*/
-  messageDesc(file_nixota_v1_access_service, 15);
+  messageDesc(file_nixota_v1_access_service, 17);
 
 /**
  * Which tokens.
@@ -514,7 +592,7 @@ export type ListEnrolmentTokensRequest = Message<"nixota.v1.ListEnrolmentTokensR
  * Use `create(ListEnrolmentTokensRequestSchema)` to create a new message.
  */
 export const ListEnrolmentTokensRequestSchema: GenMessage<ListEnrolmentTokensRequest> = /*@__PURE__*/
-  messageDesc(file_nixota_v1_access_service, 16);
+  messageDesc(file_nixota_v1_access_service, 18);
 
 /**
  * A page of tokens.
@@ -542,7 +620,7 @@ export type ListEnrolmentTokensResponse = Message<"nixota.v1.ListEnrolmentTokens
  * Use `create(ListEnrolmentTokensResponseSchema)` to create a new message.
  */
 export const ListEnrolmentTokensResponseSchema: GenMessage<ListEnrolmentTokensResponse> = /*@__PURE__*/
-  messageDesc(file_nixota_v1_access_service, 17);
+  messageDesc(file_nixota_v1_access_service, 19);
 
 /**
  * Which token.
@@ -563,7 +641,7 @@ export type RevokeEnrolmentTokenRequest = Message<"nixota.v1.RevokeEnrolmentToke
  * Use `create(RevokeEnrolmentTokenRequestSchema)` to create a new message.
  */
 export const RevokeEnrolmentTokenRequestSchema: GenMessage<RevokeEnrolmentTokenRequest> = /*@__PURE__*/
-  messageDesc(file_nixota_v1_access_service, 18);
+  messageDesc(file_nixota_v1_access_service, 20);
 
 /**
  * The token.
@@ -584,7 +662,49 @@ export type RevokeEnrolmentTokenResponse = Message<"nixota.v1.RevokeEnrolmentTok
  * Use `create(RevokeEnrolmentTokenResponseSchema)` to create a new message.
  */
 export const RevokeEnrolmentTokenResponseSchema: GenMessage<RevokeEnrolmentTokenResponse> = /*@__PURE__*/
-  messageDesc(file_nixota_v1_access_service, 19);
+  messageDesc(file_nixota_v1_access_service, 21);
+
+/**
+ * Which token.
+ *
+ * @generated from message nixota.v1.ConfirmEnrolmentTokenRequest
+ */
+export type ConfirmEnrolmentTokenRequest = Message<"nixota.v1.ConfirmEnrolmentTokenRequest"> & {
+  /**
+   * Its public part.
+   *
+   * @generated from field: string token_id = 1;
+   */
+  tokenId: string;
+};
+
+/**
+ * Describes the message nixota.v1.ConfirmEnrolmentTokenRequest.
+ * Use `create(ConfirmEnrolmentTokenRequestSchema)` to create a new message.
+ */
+export const ConfirmEnrolmentTokenRequestSchema: GenMessage<ConfirmEnrolmentTokenRequest> = /*@__PURE__*/
+  messageDesc(file_nixota_v1_access_service, 22);
+
+/**
+ * The token.
+ *
+ * @generated from message nixota.v1.ConfirmEnrolmentTokenResponse
+ */
+export type ConfirmEnrolmentTokenResponse = Message<"nixota.v1.ConfirmEnrolmentTokenResponse"> & {
+  /**
+   * After the call.
+   *
+   * @generated from field: nixota.v1.EnrolmentToken token = 1;
+   */
+  token?: EnrolmentToken | undefined;
+};
+
+/**
+ * Describes the message nixota.v1.ConfirmEnrolmentTokenResponse.
+ * Use `create(ConfirmEnrolmentTokenResponseSchema)` to create a new message.
+ */
+export const ConfirmEnrolmentTokenResponseSchema: GenMessage<ConfirmEnrolmentTokenResponse> = /*@__PURE__*/
+  messageDesc(file_nixota_v1_access_service, 23);
 
 /**
  * Which entries.
@@ -605,6 +725,20 @@ export type ListAuditEntriesRequest = Message<"nixota.v1.ListAuditEntriesRequest
    * @generated from field: string cursor = 2;
    */
   cursor: string;
+
+  /**
+   * Only those of this actor; empty: any.
+   *
+   * @generated from field: string actor = 3;
+   */
+  actor: string;
+
+  /**
+   * Only those whose subject begins so, e.g. `prod `; empty: any.
+   *
+   * @generated from field: string subject_prefix = 4;
+   */
+  subjectPrefix: string;
 };
 
 /**
@@ -612,7 +746,7 @@ export type ListAuditEntriesRequest = Message<"nixota.v1.ListAuditEntriesRequest
  * Use `create(ListAuditEntriesRequestSchema)` to create a new message.
  */
 export const ListAuditEntriesRequestSchema: GenMessage<ListAuditEntriesRequest> = /*@__PURE__*/
-  messageDesc(file_nixota_v1_access_service, 20);
+  messageDesc(file_nixota_v1_access_service, 24);
 
 /**
  * A page of entries.
@@ -640,7 +774,7 @@ export type ListAuditEntriesResponse = Message<"nixota.v1.ListAuditEntriesRespon
  * Use `create(ListAuditEntriesResponseSchema)` to create a new message.
  */
 export const ListAuditEntriesResponseSchema: GenMessage<ListAuditEntriesResponse> = /*@__PURE__*/
-  messageDesc(file_nixota_v1_access_service, 21);
+  messageDesc(file_nixota_v1_access_service, 25);
 
 /**
  * One change by an operator.
@@ -703,7 +837,7 @@ export type AuditEntry = Message<"nixota.v1.AuditEntry"> & {
  * Use `create(AuditEntrySchema)` to create a new message.
  */
 export const AuditEntrySchema: GenMessage<AuditEntry> = /*@__PURE__*/
-  messageDesc(file_nixota_v1_access_service, 22);
+  messageDesc(file_nixota_v1_access_service, 26);
 
 /**
  * Tokens, console sessions, enrolment tokens and the audit.
@@ -743,7 +877,9 @@ export const AccessService: GenService<{
     output: typeof ListTokensResponseSchema;
   },
   /**
-   * Ends a token. Idempotent. Caller: scope `admin`.
+   * Ends a token and the console sessions that were opened with it, at every
+   * replica within 15 s. Idempotent. Caller: scope `admin`. Reasons:
+   * TOKEN_UNKNOWN.
    *
    * @generated from rpc nixota.v1.AccessService.RevokeToken
    */
@@ -753,7 +889,21 @@ export const AccessService: GenService<{
     output: typeof RevokeTokenResponseSchema;
   },
   /**
-   * Exchanges a token for a console cookie. Caller: anybody with a token.
+   * Lets a token work again that waits since the database was restored from a
+   * backup: it may have been revoked after the backup was made. Idempotent.
+   * Caller: scope `admin`. Reasons: TOKEN_UNKNOWN.
+   *
+   * @generated from rpc nixota.v1.AccessService.ConfirmToken
+   */
+  confirmToken: {
+    methodKind: "unary";
+    input: typeof ConfirmTokenRequestSchema;
+    output: typeof ConfirmTokenResponseSchema;
+  },
+  /**
+   * Exchanges a token for a console cookie. Caller: anybody with a token, from
+   * the console's own origin. Reasons: CREDENTIAL_INVALID, ORIGIN_REFUSED,
+   * OVERLOADED.
    *
    * @generated from rpc nixota.v1.AccessService.SignIn
    */
@@ -794,7 +944,8 @@ export const AccessService: GenService<{
     output: typeof ListEnrolmentTokensResponseSchema;
   },
   /**
-   * Ends an enrolment token. Idempotent. Caller: scope `admin`.
+   * Ends an enrolment token; devices that came by it stay. Idempotent. Caller:
+   * scope `admin`. Reasons: TOKEN_UNKNOWN.
    *
    * @generated from rpc nixota.v1.AccessService.RevokeEnrolmentToken
    */
@@ -802,6 +953,17 @@ export const AccessService: GenService<{
     methodKind: "unary";
     input: typeof RevokeEnrolmentTokenRequestSchema;
     output: typeof RevokeEnrolmentTokenResponseSchema;
+  },
+  /**
+   * As ConfirmToken, for an enrolment token. Caller: scope `admin`. Reasons:
+   * TOKEN_UNKNOWN.
+   *
+   * @generated from rpc nixota.v1.AccessService.ConfirmEnrolmentToken
+   */
+  confirmEnrolmentToken: {
+    methodKind: "unary";
+    input: typeof ConfirmEnrolmentTokenRequestSchema;
+    output: typeof ConfirmEnrolmentTokenResponseSchema;
   },
   /**
    * What operators changed, newest first. Caller: scope `admin`.

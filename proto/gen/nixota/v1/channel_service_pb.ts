@@ -5,6 +5,8 @@
 import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
 import { file_buf_validate_validate } from "@bufbuild/protovalidate/gen/buf/validate/validate_pb.js";
+import type { Timestamp } from "@bufbuild/protobuf/wkt";
+import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
 import type { Channel, EnrolmentMode, Hold, PublicKey } from "./channel_pb.ts";
 import { file_nixota_v1_channel } from "./channel_pb.ts";
 import type { Rollout, RolloutPlan } from "./rollout_pb.ts";
@@ -15,7 +17,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file nixota/v1/channel_service.proto.
  */
 export const file_nixota_v1_channel_service: GenFile = /*@__PURE__*/
-  fileDesc("Ch9uaXhvdGEvdjEvY2hhbm5lbF9zZXJ2aWNlLnByb3RvEgluaXhvdGEudjEizwEKEUdldEN1cnJlbnRSZXF1ZXN0EjMKB2NoYW5uZWwYASABKAlCIrpIH3IdMhteW2EtejAtOV1bYS16MC05Ll8tXXswLDYyfSQSNQoGdGFyZ2V0GAIgASgJQiW6SCJyIDIeXihbYS16MC05XVthLXowLTkuXy1dezAsNjJ9KT8kEjgKCWRldmljZV9pZBgDIAEoCUIlukgiciAyHl4oW2EtejAtOV1bYS16MC05Ll8tXXswLDYyfSk/JBIUCgxtaW5fcmV2aXNpb24YBCABKAQiUwoSR2V0Q3VycmVudFJlc3BvbnNlEhIKCGVudmVsb3BlGAEgASgMSAASHwoEaG9sZBgCIAEoCzIPLm5peG90YS52MS5Ib2xkSABCCAoGcmVzdWx0IiwKEUdldExpc3RpbmdSZXF1ZXN0EhcKBmRpZ2VzdBgBIAEoDEIHukgEegJoICIlChJHZXRMaXN0aW5nUmVzcG9uc2USDwoHbGlzdGluZxgBIAEoDCJSChNXYXRjaENoYW5uZWxSZXF1ZXN0EjsKCGNoYW5uZWxzGAEgAygJQim6SCaSASMQQCIfch0yG15bYS16MC05XVthLXowLTkuXy1dezAsNjJ9JCJgChRXYXRjaENoYW5uZWxSZXNwb25zZRIjCgdjaGFubmVsGAEgASgLMhIubml4b3RhLnYxLkNoYW5uZWwSIwoHcm9sbG91dBgCIAEoCzISLm5peG90YS52MS5Sb2xsb3V0ItABChRDcmVhdGVDaGFubmVsUmVxdWVzdBIwCgRuYW1lGAEgASgJQiK6SB9yHTIbXlthLXowLTldW2EtejAtOS5fLV17MCw2Mn0kEjMKC3B1YmxpY19rZXlzGAIgAygLMhQubml4b3RhLnYxLlB1YmxpY0tleUIIukgFkgECEBASGgoJdGhyZXNob2xkGAMgASgNQge6SAQqAhgQEjUKCWVucm9sbWVudBgEIAEoDjIYLm5peG90YS52MS5FbnJvbG1lbnRNb2RlQgi6SAWCAQIQASI8ChVDcmVhdGVDaGFubmVsUmVzcG9uc2USIwoHY2hhbm5lbBgBIAEoCzISLm5peG90YS52MS5DaGFubmVsIu4BChRVcGRhdGVDaGFubmVsUmVxdWVzdBIwCgRuYW1lGAEgASgJQiK6SB9yHTIbXlthLXowLTldW2EtejAtOS5fLV17MCw2Mn0kEh8KBGtleXMYAiABKAsyES5uaXhvdGEudjEuS2V5U2V0EhMKBnBhdXNlZBgDIAEoCEgAiAEBEjUKCWVucm9sbWVudBgEIAEoDjIYLm5peG90YS52MS5FbnJvbG1lbnRNb2RlQgi6SAWCAQIQARIsCgxkZWZhdWx0X3BsYW4YBSABKAsyFi5uaXhvdGEudjEuUm9sbG91dFBsYW5CCQoHX3BhdXNlZCJdCgZLZXlTZXQSNQoLcHVibGljX2tleXMYASADKAsyFC5uaXhvdGEudjEuUHVibGljS2V5Qgq6SAeSAQQIARAQEhwKCXRocmVzaG9sZBgCIAEoDUIJukgGKgQYECgBIjwKFVVwZGF0ZUNoYW5uZWxSZXNwb25zZRIjCgdjaGFubmVsGAEgASgLMhIubml4b3RhLnYxLkNoYW5uZWwiRQoRR2V0Q2hhbm5lbFJlcXVlc3QSMAoEbmFtZRgBIAEoCUIiukgfch0yG15bYS16MC05XVthLXowLTkuXy1dezAsNjJ9JCJeChJHZXRDaGFubmVsUmVzcG9uc2USIwoHY2hhbm5lbBgBIAEoCzISLm5peG90YS52MS5DaGFubmVsEiMKB3JvbGxvdXQYAiABKAsyEi5uaXhvdGEudjEuUm9sbG91dCJMChNMaXN0Q2hhbm5lbHNSZXF1ZXN0EhsKCXBhZ2Vfc2l6ZRgBIAEoDUIIukgFKgMYyAESGAoGY3Vyc29yGAIgASgJQgi6SAVyAxiAAiJRChRMaXN0Q2hhbm5lbHNSZXNwb25zZRIkCghjaGFubmVscxgBIAMoCzISLm5peG90YS52MS5DaGFubmVsEhMKC25leHRfY3Vyc29yGAIgASgJMtYECg5DaGFubmVsU2VydmljZRJOCgpHZXRDdXJyZW50Ehwubml4b3RhLnYxLkdldEN1cnJlbnRSZXF1ZXN0Gh0ubml4b3RhLnYxLkdldEN1cnJlbnRSZXNwb25zZSIDkAIBEk4KCkdldExpc3RpbmcSHC5uaXhvdGEudjEuR2V0TGlzdGluZ1JlcXVlc3QaHS5uaXhvdGEudjEuR2V0TGlzdGluZ1Jlc3BvbnNlIgOQAgESVgoMV2F0Y2hDaGFubmVsEh4ubml4b3RhLnYxLldhdGNoQ2hhbm5lbFJlcXVlc3QaHy5uaXhvdGEudjEuV2F0Y2hDaGFubmVsUmVzcG9uc2UiA5ACATABElIKDUNyZWF0ZUNoYW5uZWwSHy5uaXhvdGEudjEuQ3JlYXRlQ2hhbm5lbFJlcXVlc3QaIC5uaXhvdGEudjEuQ3JlYXRlQ2hhbm5lbFJlc3BvbnNlElIKDVVwZGF0ZUNoYW5uZWwSHy5uaXhvdGEudjEuVXBkYXRlQ2hhbm5lbFJlcXVlc3QaIC5uaXhvdGEudjEuVXBkYXRlQ2hhbm5lbFJlc3BvbnNlEk4KCkdldENoYW5uZWwSHC5uaXhvdGEudjEuR2V0Q2hhbm5lbFJlcXVlc3QaHS5uaXhvdGEudjEuR2V0Q2hhbm5lbFJlc3BvbnNlIgOQAgESVAoMTGlzdENoYW5uZWxzEh4ubml4b3RhLnYxLkxpc3RDaGFubmVsc1JlcXVlc3QaHy5uaXhvdGEudjEuTGlzdENoYW5uZWxzUmVzcG9uc2UiA5ACAWIGcHJvdG8z", [file_buf_validate_validate, file_nixota_v1_channel, file_nixota_v1_rollout]);
+  fileDesc("Ch9uaXhvdGEvdjEvY2hhbm5lbF9zZXJ2aWNlLnByb3RvEgluaXhvdGEudjEizwEKEUdldEN1cnJlbnRSZXF1ZXN0EjMKB2NoYW5uZWwYASABKAlCIrpIH3IdMhteW2EtejAtOV1bYS16MC05Ll8tXXswLDYyfSQSNQoGdGFyZ2V0GAIgASgJQiW6SCJyIDIeXihbYS16MC05XVthLXowLTkuXy1dezAsNjJ9KT8kEjgKCWRldmljZV9pZBgDIAEoCUIlukgiciAyHl4oW2EtejAtOV1bYS16MC05Ll8tXXswLDYyfSk/JBIUCgxtaW5fcmV2aXNpb24YBCABKAQiUwoSR2V0Q3VycmVudFJlc3BvbnNlEhIKCGVudmVsb3BlGAEgASgMSAASHwoEaG9sZBgCIAEoCzIPLm5peG90YS52MS5Ib2xkSABCCAoGcmVzdWx0IiwKEUdldExpc3RpbmdSZXF1ZXN0EhcKBmRpZ2VzdBgBIAEoDEIHukgEegJoICIlChJHZXRMaXN0aW5nUmVzcG9uc2USDwoHbGlzdGluZxgBIAEoDCJSChNXYXRjaENoYW5uZWxSZXF1ZXN0EjsKCGNoYW5uZWxzGAEgAygJQim6SCaSASMQQCIfch0yG15bYS16MC05XVthLXowLTkuXy1dezAsNjJ9JCJgChRXYXRjaENoYW5uZWxSZXNwb25zZRIjCgdjaGFubmVsGAEgASgLMhIubml4b3RhLnYxLkNoYW5uZWwSIwoHcm9sbG91dBgCIAEoCzISLm5peG90YS52MS5Sb2xsb3V0ItABChRDcmVhdGVDaGFubmVsUmVxdWVzdBIwCgRuYW1lGAEgASgJQiK6SB9yHTIbXlthLXowLTldW2EtejAtOS5fLV17MCw2Mn0kEjMKC3B1YmxpY19rZXlzGAIgAygLMhQubml4b3RhLnYxLlB1YmxpY0tleUIIukgFkgECEBASGgoJdGhyZXNob2xkGAMgASgNQge6SAQqAhgQEjUKCWVucm9sbWVudBgEIAEoDjIYLm5peG90YS52MS5FbnJvbG1lbnRNb2RlQgi6SAWCAQIQASI8ChVDcmVhdGVDaGFubmVsUmVzcG9uc2USIwoHY2hhbm5lbBgBIAEoCzISLm5peG90YS52MS5DaGFubmVsIu4BChRVcGRhdGVDaGFubmVsUmVxdWVzdBIwCgRuYW1lGAEgASgJQiK6SB9yHTIbXlthLXowLTldW2EtejAtOS5fLV17MCw2Mn0kEh8KBGtleXMYAiABKAsyES5uaXhvdGEudjEuS2V5U2V0EhMKBnBhdXNlZBgDIAEoCEgAiAEBEjUKCWVucm9sbWVudBgEIAEoDjIYLm5peG90YS52MS5FbnJvbG1lbnRNb2RlQgi6SAWCAQIQARIsCgxkZWZhdWx0X3BsYW4YBSABKAsyFi5uaXhvdGEudjEuUm9sbG91dFBsYW5CCQoHX3BhdXNlZCJdCgZLZXlTZXQSNQoLcHVibGljX2tleXMYASADKAsyFC5uaXhvdGEudjEuUHVibGljS2V5Qgq6SAeSAQQIARAQEhwKCXRocmVzaG9sZBgCIAEoDUIJukgGKgQYECgBIjwKFVVwZGF0ZUNoYW5uZWxSZXNwb25zZRIjCgdjaGFubmVsGAEgASgLMhIubml4b3RhLnYxLkNoYW5uZWwiXQoVUmVjb3ZlckNoYW5uZWxSZXF1ZXN0EjMKB2NoYW5uZWwYASABKAlCIrpIH3IdMhteW2EtejAtOV1bYS16MC05Ll8tXXswLDYyfSQSDwoHZHJ5X3J1bhgCIAEoCCJtChZSZWNvdmVyQ2hhbm5lbFJlc3BvbnNlEiMKB2NoYW5uZWwYASABKAsyEi5uaXhvdGEudjEuQ2hhbm5lbBIuCgltYW5pZmVzdHMYAiADKAsyGy5uaXhvdGEudjEuUmV0dXJuZWRNYW5pZmVzdCKkAQoQUmV0dXJuZWRNYW5pZmVzdBIQCghyZXZpc2lvbhgBIAEoBBIOCgZ0YXJnZXQYAiABKAkSFgoOcGF5bG9hZF9zaGEyNTYYAyABKAwSEgoKc3RvcmVfcGF0aBgEIAEoCRIRCglkZXZpY2VfaWQYBSABKAkSLwoLcmVjZWl2ZWRfYXQYBiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIkUKEUdldENoYW5uZWxSZXF1ZXN0EjAKBG5hbWUYASABKAlCIrpIH3IdMhteW2EtejAtOV1bYS16MC05Ll8tXXswLDYyfSQiXgoSR2V0Q2hhbm5lbFJlc3BvbnNlEiMKB2NoYW5uZWwYASABKAsyEi5uaXhvdGEudjEuQ2hhbm5lbBIjCgdyb2xsb3V0GAIgASgLMhIubml4b3RhLnYxLlJvbGxvdXQiTAoTTGlzdENoYW5uZWxzUmVxdWVzdBIbCglwYWdlX3NpemUYASABKA1CCLpIBSoDGMgBEhgKBmN1cnNvchgCIAEoCUIIukgFcgMYgAIiUQoUTGlzdENoYW5uZWxzUmVzcG9uc2USJAoIY2hhbm5lbHMYASADKAsyEi5uaXhvdGEudjEuQ2hhbm5lbBITCgtuZXh0X2N1cnNvchgCIAEoCTKyBQoOQ2hhbm5lbFNlcnZpY2USTgoKR2V0Q3VycmVudBIcLm5peG90YS52MS5HZXRDdXJyZW50UmVxdWVzdBodLm5peG90YS52MS5HZXRDdXJyZW50UmVzcG9uc2UiA5ACARJOCgpHZXRMaXN0aW5nEhwubml4b3RhLnYxLkdldExpc3RpbmdSZXF1ZXN0Gh0ubml4b3RhLnYxLkdldExpc3RpbmdSZXNwb25zZSIDkAIBElYKDFdhdGNoQ2hhbm5lbBIeLm5peG90YS52MS5XYXRjaENoYW5uZWxSZXF1ZXN0Gh8ubml4b3RhLnYxLldhdGNoQ2hhbm5lbFJlc3BvbnNlIgOQAgEwARJSCg1DcmVhdGVDaGFubmVsEh8ubml4b3RhLnYxLkNyZWF0ZUNoYW5uZWxSZXF1ZXN0GiAubml4b3RhLnYxLkNyZWF0ZUNoYW5uZWxSZXNwb25zZRJSCg1VcGRhdGVDaGFubmVsEh8ubml4b3RhLnYxLlVwZGF0ZUNoYW5uZWxSZXF1ZXN0GiAubml4b3RhLnYxLlVwZGF0ZUNoYW5uZWxSZXNwb25zZRJaCg5SZWNvdmVyQ2hhbm5lbBIgLm5peG90YS52MS5SZWNvdmVyQ2hhbm5lbFJlcXVlc3QaIS5uaXhvdGEudjEuUmVjb3ZlckNoYW5uZWxSZXNwb25zZSIDkAICEk4KCkdldENoYW5uZWwSHC5uaXhvdGEudjEuR2V0Q2hhbm5lbFJlcXVlc3QaHS5uaXhvdGEudjEuR2V0Q2hhbm5lbFJlc3BvbnNlIgOQAgESVAoMTGlzdENoYW5uZWxzEh4ubml4b3RhLnYxLkxpc3RDaGFubmVsc1JlcXVlc3QaHy5uaXhvdGEudjEuTGlzdENoYW5uZWxzUmVzcG9uc2UiA5ACAWIGcHJvdG8z", [file_buf_validate_validate, file_google_protobuf_timestamp, file_nixota_v1_channel, file_nixota_v1_rollout]);
 
 /**
  * Whose manifest.
@@ -353,6 +355,118 @@ export const UpdateChannelResponseSchema: GenMessage<UpdateChannelResponse> = /*
 /**
  * Which channel.
  *
+ * @generated from message nixota.v1.RecoverChannelRequest
+ */
+export type RecoverChannelRequest = Message<"nixota.v1.RecoverChannelRequest"> & {
+  /**
+   * Its name.
+   *
+   * @generated from field: string channel = 1;
+   */
+  channel: string;
+
+  /**
+   * Only to show what would be recovered.
+   *
+   * @generated from field: bool dry_run = 2;
+   */
+  dryRun: boolean;
+};
+
+/**
+ * Describes the message nixota.v1.RecoverChannelRequest.
+ * Use `create(RecoverChannelRequestSchema)` to create a new message.
+ */
+export const RecoverChannelRequestSchema: GenMessage<RecoverChannelRequest> = /*@__PURE__*/
+  messageDesc(file_nixota_v1_channel_service, 11);
+
+/**
+ * What was recovered.
+ *
+ * @generated from message nixota.v1.RecoverChannelResponse
+ */
+export type RecoverChannelResponse = Message<"nixota.v1.RecoverChannelResponse"> & {
+  /**
+   * The channel after the call.
+   *
+   * @generated from field: nixota.v1.Channel channel = 1;
+   */
+  channel?: Channel | undefined;
+
+  /**
+   * What is, or would be, published again, by revision and target.
+   *
+   * @generated from field: repeated nixota.v1.ReturnedManifest manifests = 2;
+   */
+  manifests: ReturnedManifest[];
+};
+
+/**
+ * Describes the message nixota.v1.RecoverChannelResponse.
+ * Use `create(RecoverChannelResponseSchema)` to create a new message.
+ */
+export const RecoverChannelResponseSchema: GenMessage<RecoverChannelResponse> = /*@__PURE__*/
+  messageDesc(file_nixota_v1_channel_service, 12);
+
+/**
+ * A manifest above the head that a device returned.
+ *
+ * @generated from message nixota.v1.ReturnedManifest
+ */
+export type ReturnedManifest = Message<"nixota.v1.ReturnedManifest"> & {
+  /**
+   * Its revision.
+   *
+   * @generated from field: uint64 revision = 1;
+   */
+  revision: bigint;
+
+  /**
+   * Its target, empty for devices without one.
+   *
+   * @generated from field: string target = 2;
+   */
+  target: string;
+
+  /**
+   * sha256 of its payload, 32 bytes.
+   *
+   * @generated from field: bytes payload_sha256 = 3;
+   */
+  payloadSha256: Uint8Array;
+
+  /**
+   * The NixOS toplevel.
+   *
+   * @generated from field: string store_path = 4;
+   */
+  storePath: string;
+
+  /**
+   * The device that returned it first.
+   *
+   * @generated from field: string device_id = 5;
+   */
+  deviceId: string;
+
+  /**
+   * When.
+   *
+   * @generated from field: google.protobuf.Timestamp received_at = 6;
+   */
+  receivedAt?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message nixota.v1.ReturnedManifest.
+ * Use `create(ReturnedManifestSchema)` to create a new message.
+ */
+export const ReturnedManifestSchema: GenMessage<ReturnedManifest> = /*@__PURE__*/
+  messageDesc(file_nixota_v1_channel_service, 13);
+
+/**
+ * Which channel.
+ *
  * @generated from message nixota.v1.GetChannelRequest
  */
 export type GetChannelRequest = Message<"nixota.v1.GetChannelRequest"> & {
@@ -369,7 +483,7 @@ export type GetChannelRequest = Message<"nixota.v1.GetChannelRequest"> & {
  * Use `create(GetChannelRequestSchema)` to create a new message.
  */
 export const GetChannelRequestSchema: GenMessage<GetChannelRequest> = /*@__PURE__*/
-  messageDesc(file_nixota_v1_channel_service, 11);
+  messageDesc(file_nixota_v1_channel_service, 14);
 
 /**
  * The channel.
@@ -397,7 +511,7 @@ export type GetChannelResponse = Message<"nixota.v1.GetChannelResponse"> & {
  * Use `create(GetChannelResponseSchema)` to create a new message.
  */
 export const GetChannelResponseSchema: GenMessage<GetChannelResponse> = /*@__PURE__*/
-  messageDesc(file_nixota_v1_channel_service, 12);
+  messageDesc(file_nixota_v1_channel_service, 15);
 
 /**
  * Which channels.
@@ -425,7 +539,7 @@ export type ListChannelsRequest = Message<"nixota.v1.ListChannelsRequest"> & {
  * Use `create(ListChannelsRequestSchema)` to create a new message.
  */
 export const ListChannelsRequestSchema: GenMessage<ListChannelsRequest> = /*@__PURE__*/
-  messageDesc(file_nixota_v1_channel_service, 13);
+  messageDesc(file_nixota_v1_channel_service, 16);
 
 /**
  * A page of channels.
@@ -453,7 +567,7 @@ export type ListChannelsResponse = Message<"nixota.v1.ListChannelsResponse"> & {
  * Use `create(ListChannelsResponseSchema)` to create a new message.
  */
 export const ListChannelsResponseSchema: GenMessage<ListChannelsResponse> = /*@__PURE__*/
-  messageDesc(file_nixota_v1_channel_service, 14);
+  messageDesc(file_nixota_v1_channel_service, 17);
 
 /**
  * For devices: the manifest that is offered to them. For operators: channels.
@@ -489,9 +603,11 @@ export const ChannelService: GenService<{
   },
   /**
    * Heads and rollout changes of channels as they happen. Each message stands
-   * by itself; after a break the caller starts again and compares.
+   * by itself; after a break the caller starts again and compares. A slow reader
+   * is given the newest state and never the ones between.
    *
-   * Caller: scope `read`. Ends with UNAVAILABLE at shutdown.
+   * Caller: scope `read`. Ends with UNAVAILABLE at shutdown and at the stream's
+   * longest life (SHUTTING_DOWN, STREAM_ENDED): open another.
    *
    * @generated from rpc nixota.v1.ChannelService.WatchChannel
    */
@@ -501,7 +617,8 @@ export const ChannelService: GenService<{
     output: typeof WatchChannelResponseSchema;
   },
   /**
-   * Makes a channel. Caller: scope `admin`. Fails with ALREADY_EXISTS.
+   * Makes a channel. Caller: scope `admin`. Reasons: CHANNEL_EXISTS,
+   * KEYS_DIFFER for keys that are not sound.
    *
    * @generated from rpc nixota.v1.ChannelService.CreateChannel
    */
@@ -511,8 +628,9 @@ export const ChannelService: GenService<{
     output: typeof CreateChannelResponseSchema;
   },
   /**
-   * Changes the fields that are set. Atomic. Keys and threshold: scope
-   * `admin`; the others: scope `operate:<channel>`. Reasons: CHANNEL_UNKNOWN.
+   * Changes the fields that are set. Atomic. Keys, threshold and enrolment: scope
+   * `admin`; the others: scope `operate:<channel>`. Reasons: CHANNEL_UNKNOWN,
+   * KEYS_DIFFER for keys that are not sound.
    *
    * @generated from rpc nixota.v1.ChannelService.UpdateChannel
    */
@@ -520,6 +638,22 @@ export const ChannelService: GenService<{
     methodKind: "unary";
     input: typeof UpdateChannelRequestSchema;
     output: typeof UpdateChannelResponseSchema;
+  },
+  /**
+   * After the restoration of an older backup: publishes again what devices hold
+   * and this server lost, and raises the head to it. Only from envelopes that
+   * devices returned, each verified under the channel's keys, never from a claim.
+   * The channel is paused by it. Atomic. Idempotent.
+   *
+   * Caller: scope `admin`. Reasons: CHANNEL_UNKNOWN, NOTHING_TO_RECOVER,
+   * RECOVERY_CONFLICT, KEYS_REQUIRED.
+   *
+   * @generated from rpc nixota.v1.ChannelService.RecoverChannel
+   */
+  recoverChannel: {
+    methodKind: "unary";
+    input: typeof RecoverChannelRequestSchema;
+    output: typeof RecoverChannelResponseSchema;
   },
   /**
    * One channel. Caller: scope `read`, or `publish` of the channel. Reasons:

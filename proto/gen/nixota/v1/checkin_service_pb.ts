@@ -15,7 +15,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file nixota/v1/checkin_service.proto.
  */
 export const file_nixota_v1_checkin_service: GenFile = /*@__PURE__*/
-  fileDesc("Ch9uaXhvdGEvdjEvY2hlY2tpbl9zZXJ2aWNlLnByb3RvEgluaXhvdGEudjEiTwoWQ3JlYXRlQ2hhbGxlbmdlUmVxdWVzdBI1CglkZXZpY2VfaWQYASABKAlCIrpIH3IdMhteW2EtejAtOV1bYS16MC05Ll8tXXswLDYyfSQiKAoXQ3JlYXRlQ2hhbGxlbmdlUmVzcG9uc2USDQoFbm9uY2UYASABKAwiRQoNQXV0aFN0YXRlbWVudBISCgpzZXJ2ZXJfdXJsGAEgASgJEhEKCWRldmljZV9pZBgCIAEoCRINCgVub25jZRgDIAEoDCJQChNTaWduZWRBdXRoU3RhdGVtZW50Eh0KCXN0YXRlbWVudBgBIAEoDEIKukgHegUQARiACBIaCglzaWduYXR1cmUYAiABKAxCB7pIBHoCaEAi8AEKDEVucm9sUmVxdWVzdBI0CgRhdXRoGAEgASgLMh4ubml4b3RhLnYxLlNpZ25lZEF1dGhTdGF0ZW1lbnRCBrpIA8gBARIbCgpwdWJsaWNfa2V5GAIgASgMQge6SAR6AmggEjMKB2NoYW5uZWwYAyABKAlCIrpIH3IdMhteW2EtejAtOV1bYS16MC05Ll8tXXswLDYyfSQSNQoGdGFyZ2V0GAQgASgJQiW6SCJyIDIeXihbYS16MC05XVthLXowLTkuXy1dezAsNjJ9KT8kEiEKD2Vucm9sbWVudF90b2tlbhgFIAEoCUIIukgFcgMYgAEiTwoNRW5yb2xSZXNwb25zZRIrCghzdGFuZGluZxgBIAEoDjIZLm5peG90YS52MS5EZXZpY2VTdGFuZGluZxIRCglrZXlfZXBvY2gYAiABKA0iSwoTQXV0aGVudGljYXRlUmVxdWVzdBI0CgRhdXRoGAEgASgLMh4ubml4b3RhLnYxLlNpZ25lZEF1dGhTdGF0ZW1lbnRCBrpIA8gBASKhAQoUQXV0aGVudGljYXRlUmVzcG9uc2USFQoNc2Vzc2lvbl90b2tlbhgBIAEoCRIuCgpleHBpcmVzX2F0GAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIVCg1sYXN0X3NlcXVlbmNlGAMgASgEEisKCHN0YW5kaW5nGAQgASgOMhkubml4b3RhLnYxLkRldmljZVN0YW5kaW5nIjsKDkNoZWNrSW5SZXF1ZXN0EikKBnJlcG9ydBgBIAEoCzIRLm5peG90YS52MS5SZXBvcnRCBrpIA8gBASI6Cg9DaGVja0luUmVzcG9uc2USJwoJZGlyZWN0aXZlGAEgASgLMhQubml4b3RhLnYxLkRpcmVjdGl2ZSI6Cg1TdHJlYW1SZXF1ZXN0EikKBnJlcG9ydBgBIAEoCzIRLm5peG90YS52MS5SZXBvcnRCBrpIA8gBASI5Cg5TdHJlYW1SZXNwb25zZRInCglkaXJlY3RpdmUYASABKAsyFC5uaXhvdGEudjEuRGlyZWN0aXZlIkUKDFdhdGNoUmVxdWVzdBI1CglkZXZpY2VfaWQYASABKAlCIrpIH3IdMhteW2EtejAtOV1bYS16MC05Ll8tXXswLDYyfSQiOAoNV2F0Y2hSZXNwb25zZRInCglkaXJlY3RpdmUYASABKAsyFC5uaXhvdGEudjEuRGlyZWN0aXZlImUKEkxpc3REZXZpY2VzUmVxdWVzdBIYCgZmaWx0ZXIYASABKAlCCLpIBXIDGIAIEhsKCXBhZ2Vfc2l6ZRgCIAEoDUIIukgFKgMY9AMSGAoGY3Vyc29yGAMgASgJQgi6SAVyAxiAAiJOChNMaXN0RGV2aWNlc1Jlc3BvbnNlEiIKB2RldmljZXMYASADKAsyES5uaXhvdGEudjEuRGV2aWNlEhMKC25leHRfY3Vyc29yGAIgASgJIkkKEEdldERldmljZVJlcXVlc3QSNQoJZGV2aWNlX2lkGAEgASgJQiK6SB9yHTIbXlthLXowLTldW2EtejAtOS5fLV17MCw2Mn0kIjYKEUdldERldmljZVJlc3BvbnNlEiEKBmRldmljZRgBIAEoCzIRLm5peG90YS52MS5EZXZpY2UihwEKF0xpc3REZXZpY2VFdmVudHNSZXF1ZXN0EjUKCWRldmljZV9pZBgBIAEoCUIiukgfch0yG15bYS16MC05XVthLXowLTkuXy1dezAsNjJ9JBIbCglwYWdlX3NpemUYAiABKA1CCLpIBSoDGPQDEhgKBmN1cnNvchgDIAEoCUIIukgFcgMYgAIiVwoYTGlzdERldmljZUV2ZW50c1Jlc3BvbnNlEiYKBmV2ZW50cxgBIAMoCzIWLm5peG90YS52MS5EZXZpY2VFdmVudBITCgtuZXh0X2N1cnNvchgCIAEoCSJNChRFeHBsYWluRGV2aWNlUmVxdWVzdBI1CglkZXZpY2VfaWQYASABKAlCIrpIH3IdMhteW2EtejAtOV1bYS16MC05Ll8tXXswLDYyfSQidQoVRXhwbGFpbkRldmljZVJlc3BvbnNlEhAKCHNlbnRlbmNlGAEgASgJEiEKBmRldmljZRgCIAEoCzIRLm5peG90YS52MS5EZXZpY2USJwoJZGlyZWN0aXZlGAMgASgLMhQubml4b3RhLnYxLkRpcmVjdGl2ZSIyChZHZXRGbGVldFN1bW1hcnlSZXF1ZXN0EhgKBmZpbHRlchgBIAEoCUIIukgFcgMYgAgiQwoXR2V0RmxlZXRTdW1tYXJ5UmVzcG9uc2USKAoHc3VtbWFyeRgBIAEoCzIXLm5peG90YS52MS5GbGVldFN1bW1hcnkiLQoRV2F0Y2hGbGVldFJlcXVlc3QSGAoGZmlsdGVyGAEgASgJQgi6SAVyAxiACCI+ChJXYXRjaEZsZWV0UmVzcG9uc2USKAoHc3VtbWFyeRgBIAEoCzIXLm5peG90YS52MS5GbGVldFN1bW1hcnkijgEKDEZsZWV0U3VtbWFyeRIUCgxkZXZpY2VfY291bnQYASABKAQSFAoMb25saW5lX2NvdW50GAIgASgEEisKCXJldmlzaW9ucxgDIAMoCzIYLm5peG90YS52MS5SZXZpc2lvbkNvdW50EiUKBnN0YXRlcxgEIAMoCzIVLm5peG90YS52MS5TdGF0ZUNvdW50IkgKDVJldmlzaW9uQ291bnQSDwoHY2hhbm5lbBgBIAEoCRIQCghyZXZpc2lvbhgCIAEoBBIUCgxkZXZpY2VfY291bnQYAyABKAQiSAoKU3RhdGVDb3VudBIkCgVzdGF0ZRgBIAEoDjIVLm5peG90YS52MS5BZ2VudFN0YXRlEhQKDGRldmljZV9jb3VudBgCIAEoBCKbAwoUVXBkYXRlRGV2aWNlc1JlcXVlc3QSPgoKZGV2aWNlX2lkcxgBIAMoCUIqukgnkgEkEOgHIh9yHTIbXlthLXowLTldW2EtejAtOS5fLV17MCw2Mn0kEhgKBmZpbHRlchgCIAEoCUIIukgFcgMYgAgSOwoIYWRkX3RhZ3MYAyADKAlCKbpIJpIBIxAgIh9yHTIbXlthLXowLTldW2EtejAtOS5fLV17MCw2Mn0kEj4KC3JlbW92ZV90YWdzGAQgAygJQim6SCaSASMQICIfch0yG15bYS16MC05XVthLXowLTkuXy1dezAsNjJ9JBIcCg9waW5uZWRfcmV2aXNpb24YBSABKARIAIgBARIWCg5yZXRyeV9yZXZpc2lvbhgGIAEoBBI1CghzdGFuZGluZxgHIAEoDjIZLm5peG90YS52MS5EZXZpY2VTdGFuZGluZ0IIukgFggECEAESGwoKcHVibGljX2tleRgIIAEoDEIHukgEegIYIBIOCgZmb3JnZXQYCSABKAhCEgoQX3Bpbm5lZF9yZXZpc2lvbiItChVVcGRhdGVEZXZpY2VzUmVzcG9uc2USFAoMZGV2aWNlX2NvdW50GAEgASgEMrMICg5DaGVja2luU2VydmljZRJdCg9DcmVhdGVDaGFsbGVuZ2USIS5uaXhvdGEudjEuQ3JlYXRlQ2hhbGxlbmdlUmVxdWVzdBoiLm5peG90YS52MS5DcmVhdGVDaGFsbGVuZ2VSZXNwb25zZSIDkAICEj8KBUVucm9sEhcubml4b3RhLnYxLkVucm9sUmVxdWVzdBoYLm5peG90YS52MS5FbnJvbFJlc3BvbnNlIgOQAgISVAoMQXV0aGVudGljYXRlEh4ubml4b3RhLnYxLkF1dGhlbnRpY2F0ZVJlcXVlc3QaHy5uaXhvdGEudjEuQXV0aGVudGljYXRlUmVzcG9uc2UiA5ACAhJFCgdDaGVja0luEhkubml4b3RhLnYxLkNoZWNrSW5SZXF1ZXN0Ghoubml4b3RhLnYxLkNoZWNrSW5SZXNwb25zZSIDkAICEkEKBlN0cmVhbRIYLm5peG90YS52MS5TdHJlYW1SZXF1ZXN0Ghkubml4b3RhLnYxLlN0cmVhbVJlc3BvbnNlKAEwARJBCgVXYXRjaBIXLm5peG90YS52MS5XYXRjaFJlcXVlc3QaGC5uaXhvdGEudjEuV2F0Y2hSZXNwb25zZSIDkAIBMAESUQoLTGlzdERldmljZXMSHS5uaXhvdGEudjEuTGlzdERldmljZXNSZXF1ZXN0Gh4ubml4b3RhLnYxLkxpc3REZXZpY2VzUmVzcG9uc2UiA5ACARJLCglHZXREZXZpY2USGy5uaXhvdGEudjEuR2V0RGV2aWNlUmVxdWVzdBocLm5peG90YS52MS5HZXREZXZpY2VSZXNwb25zZSIDkAIBEmAKEExpc3REZXZpY2VFdmVudHMSIi5uaXhvdGEudjEuTGlzdERldmljZUV2ZW50c1JlcXVlc3QaIy5uaXhvdGEudjEuTGlzdERldmljZUV2ZW50c1Jlc3BvbnNlIgOQAgESVwoNRXhwbGFpbkRldmljZRIfLm5peG90YS52MS5FeHBsYWluRGV2aWNlUmVxdWVzdBogLm5peG90YS52MS5FeHBsYWluRGV2aWNlUmVzcG9uc2UiA5ACARJdCg9HZXRGbGVldFN1bW1hcnkSIS5uaXhvdGEudjEuR2V0RmxlZXRTdW1tYXJ5UmVxdWVzdBoiLm5peG90YS52MS5HZXRGbGVldFN1bW1hcnlSZXNwb25zZSIDkAIBElAKCldhdGNoRmxlZXQSHC5uaXhvdGEudjEuV2F0Y2hGbGVldFJlcXVlc3QaHS5uaXhvdGEudjEuV2F0Y2hGbGVldFJlc3BvbnNlIgOQAgEwARJSCg1VcGRhdGVEZXZpY2VzEh8ubml4b3RhLnYxLlVwZGF0ZURldmljZXNSZXF1ZXN0GiAubml4b3RhLnYxLlVwZGF0ZURldmljZXNSZXNwb25zZWIGcHJvdG8z", [file_buf_validate_validate, file_google_protobuf_timestamp, file_nixota_v1_device]);
+  fileDesc("Ch9uaXhvdGEvdjEvY2hlY2tpbl9zZXJ2aWNlLnByb3RvEgluaXhvdGEudjEiTwoWQ3JlYXRlQ2hhbGxlbmdlUmVxdWVzdBI1CglkZXZpY2VfaWQYASABKAlCIrpIH3IdMhteW2EtejAtOV1bYS16MC05Ll8tXXswLDYyfSQiKAoXQ3JlYXRlQ2hhbGxlbmdlUmVzcG9uc2USDQoFbm9uY2UYASABKAwiRQoNQXV0aFN0YXRlbWVudBISCgpzZXJ2ZXJfdXJsGAEgASgJEhEKCWRldmljZV9pZBgCIAEoCRINCgVub25jZRgDIAEoDCJQChNTaWduZWRBdXRoU3RhdGVtZW50Eh0KCXN0YXRlbWVudBgBIAEoDEIKukgHegUQARiACBIaCglzaWduYXR1cmUYAiABKAxCB7pIBHoCaEAi8AEKDEVucm9sUmVxdWVzdBI0CgRhdXRoGAEgASgLMh4ubml4b3RhLnYxLlNpZ25lZEF1dGhTdGF0ZW1lbnRCBrpIA8gBARIbCgpwdWJsaWNfa2V5GAIgASgMQge6SAR6AmggEjMKB2NoYW5uZWwYAyABKAlCIrpIH3IdMhteW2EtejAtOV1bYS16MC05Ll8tXXswLDYyfSQSNQoGdGFyZ2V0GAQgASgJQiW6SCJyIDIeXihbYS16MC05XVthLXowLTkuXy1dezAsNjJ9KT8kEiEKD2Vucm9sbWVudF90b2tlbhgFIAEoCUIIukgFcgMYgAEiTwoNRW5yb2xSZXNwb25zZRIrCghzdGFuZGluZxgBIAEoDjIZLm5peG90YS52MS5EZXZpY2VTdGFuZGluZxIRCglrZXlfZXBvY2gYAiABKA0iSwoTQXV0aGVudGljYXRlUmVxdWVzdBI0CgRhdXRoGAEgASgLMh4ubml4b3RhLnYxLlNpZ25lZEF1dGhTdGF0ZW1lbnRCBrpIA8gBASKhAQoUQXV0aGVudGljYXRlUmVzcG9uc2USFQoNc2Vzc2lvbl90b2tlbhgBIAEoCRIuCgpleHBpcmVzX2F0GAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIVCg1sYXN0X3NlcXVlbmNlGAMgASgEEisKCHN0YW5kaW5nGAQgASgOMhkubml4b3RhLnYxLkRldmljZVN0YW5kaW5nIjsKDkNoZWNrSW5SZXF1ZXN0EikKBnJlcG9ydBgBIAEoCzIRLm5peG90YS52MS5SZXBvcnRCBrpIA8gBASI6Cg9DaGVja0luUmVzcG9uc2USJwoJZGlyZWN0aXZlGAEgASgLMhQubml4b3RhLnYxLkRpcmVjdGl2ZSI6Cg1TdHJlYW1SZXF1ZXN0EikKBnJlcG9ydBgBIAEoCzIRLm5peG90YS52MS5SZXBvcnRCBrpIA8gBASI5Cg5TdHJlYW1SZXNwb25zZRInCglkaXJlY3RpdmUYASABKAsyFC5uaXhvdGEudjEuRGlyZWN0aXZlIkUKDFdhdGNoUmVxdWVzdBI1CglkZXZpY2VfaWQYASABKAlCIrpIH3IdMhteW2EtejAtOV1bYS16MC05Ll8tXXswLDYyfSQiOAoNV2F0Y2hSZXNwb25zZRInCglkaXJlY3RpdmUYASABKAsyFC5uaXhvdGEudjEuRGlyZWN0aXZlIjYKFVJldHVybk1hbmlmZXN0UmVxdWVzdBIdCghlbnZlbG9wZRgBIAEoDEILukgIegYQARiAwAEiJgoWUmV0dXJuTWFuaWZlc3RSZXNwb25zZRIMCgRrZXB0GAEgASgIImUKEkxpc3REZXZpY2VzUmVxdWVzdBIYCgZmaWx0ZXIYASABKAlCCLpIBXIDGIAIEhsKCXBhZ2Vfc2l6ZRgCIAEoDUIIukgFKgMY9AMSGAoGY3Vyc29yGAMgASgJQgi6SAVyAxiAAiJOChNMaXN0RGV2aWNlc1Jlc3BvbnNlEiIKB2RldmljZXMYASADKAsyES5uaXhvdGEudjEuRGV2aWNlEhMKC25leHRfY3Vyc29yGAIgASgJIkkKEEdldERldmljZVJlcXVlc3QSNQoJZGV2aWNlX2lkGAEgASgJQiK6SB9yHTIbXlthLXowLTldW2EtejAtOS5fLV17MCw2Mn0kIjYKEUdldERldmljZVJlc3BvbnNlEiEKBmRldmljZRgBIAEoCzIRLm5peG90YS52MS5EZXZpY2UihwEKF0xpc3REZXZpY2VFdmVudHNSZXF1ZXN0EjUKCWRldmljZV9pZBgBIAEoCUIiukgfch0yG15bYS16MC05XVthLXowLTkuXy1dezAsNjJ9JBIbCglwYWdlX3NpemUYAiABKA1CCLpIBSoDGPQDEhgKBmN1cnNvchgDIAEoCUIIukgFcgMYgAIiVwoYTGlzdERldmljZUV2ZW50c1Jlc3BvbnNlEiYKBmV2ZW50cxgBIAMoCzIWLm5peG90YS52MS5EZXZpY2VFdmVudBITCgtuZXh0X2N1cnNvchgCIAEoCSJNChRFeHBsYWluRGV2aWNlUmVxdWVzdBI1CglkZXZpY2VfaWQYASABKAlCIrpIH3IdMhteW2EtejAtOV1bYS16MC05Ll8tXXswLDYyfSQidQoVRXhwbGFpbkRldmljZVJlc3BvbnNlEhAKCHNlbnRlbmNlGAEgASgJEiEKBmRldmljZRgCIAEoCzIRLm5peG90YS52MS5EZXZpY2USJwoJZGlyZWN0aXZlGAMgASgLMhQubml4b3RhLnYxLkRpcmVjdGl2ZSIyChZHZXRGbGVldFN1bW1hcnlSZXF1ZXN0EhgKBmZpbHRlchgBIAEoCUIIukgFcgMYgAgiQwoXR2V0RmxlZXRTdW1tYXJ5UmVzcG9uc2USKAoHc3VtbWFyeRgBIAEoCzIXLm5peG90YS52MS5GbGVldFN1bW1hcnkiLQoRV2F0Y2hGbGVldFJlcXVlc3QSGAoGZmlsdGVyGAEgASgJQgi6SAVyAxiACCI+ChJXYXRjaEZsZWV0UmVzcG9uc2USKAoHc3VtbWFyeRgBIAEoCzIXLm5peG90YS52MS5GbGVldFN1bW1hcnkijgEKDEZsZWV0U3VtbWFyeRIUCgxkZXZpY2VfY291bnQYASABKAQSFAoMb25saW5lX2NvdW50GAIgASgEEisKCXJldmlzaW9ucxgDIAMoCzIYLm5peG90YS52MS5SZXZpc2lvbkNvdW50EiUKBnN0YXRlcxgEIAMoCzIVLm5peG90YS52MS5TdGF0ZUNvdW50IkgKDVJldmlzaW9uQ291bnQSDwoHY2hhbm5lbBgBIAEoCRIQCghyZXZpc2lvbhgCIAEoBBIUCgxkZXZpY2VfY291bnQYAyABKAQiSAoKU3RhdGVDb3VudBIkCgVzdGF0ZRgBIAEoDjIVLm5peG90YS52MS5BZ2VudFN0YXRlEhQKDGRldmljZV9jb3VudBgCIAEoBCKsAwoUVXBkYXRlRGV2aWNlc1JlcXVlc3QSPgoKZGV2aWNlX2lkcxgBIAMoCUIqukgnkgEkEOgHIh9yHTIbXlthLXowLTldW2EtejAtOS5fLV17MCw2Mn0kEhgKBmZpbHRlchgCIAEoCUIIukgFcgMYgAgSOwoIYWRkX3RhZ3MYAyADKAlCKbpIJpIBIxAgIh9yHTIbXlthLXowLTldW2EtejAtOS5fLV17MCw2Mn0kEj4KC3JlbW92ZV90YWdzGAQgAygJQim6SCaSASMQICIfch0yG15bYS16MC05XVthLXowLTkuXy1dezAsNjJ9JBIcCg9waW5uZWRfcmV2aXNpb24YBSABKARIAIgBARIWCg5yZXRyeV9yZXZpc2lvbhgGIAEoBBI1CghzdGFuZGluZxgHIAEoDjIZLm5peG90YS52MS5EZXZpY2VTdGFuZGluZ0IIukgFggECEAESGwoKcHVibGljX2tleRgIIAEoDEIHukgEegIYIBIOCgZmb3JnZXQYCSABKAgSDwoHZHJ5X3J1bhgKIAEoCEISChBfcGlubmVkX3JldmlzaW9uIkEKFVVwZGF0ZURldmljZXNSZXNwb25zZRIUCgxkZXZpY2VfY291bnQYASABKAQSEgoKZGV2aWNlX2lkcxgCIAMoCTKPCQoOQ2hlY2tpblNlcnZpY2USXQoPQ3JlYXRlQ2hhbGxlbmdlEiEubml4b3RhLnYxLkNyZWF0ZUNoYWxsZW5nZVJlcXVlc3QaIi5uaXhvdGEudjEuQ3JlYXRlQ2hhbGxlbmdlUmVzcG9uc2UiA5ACAhI/CgVFbnJvbBIXLm5peG90YS52MS5FbnJvbFJlcXVlc3QaGC5uaXhvdGEudjEuRW5yb2xSZXNwb25zZSIDkAICElQKDEF1dGhlbnRpY2F0ZRIeLm5peG90YS52MS5BdXRoZW50aWNhdGVSZXF1ZXN0Gh8ubml4b3RhLnYxLkF1dGhlbnRpY2F0ZVJlc3BvbnNlIgOQAgISRQoHQ2hlY2tJbhIZLm5peG90YS52MS5DaGVja0luUmVxdWVzdBoaLm5peG90YS52MS5DaGVja0luUmVzcG9uc2UiA5ACAhJBCgZTdHJlYW0SGC5uaXhvdGEudjEuU3RyZWFtUmVxdWVzdBoZLm5peG90YS52MS5TdHJlYW1SZXNwb25zZSgBMAESQQoFV2F0Y2gSFy5uaXhvdGEudjEuV2F0Y2hSZXF1ZXN0Ghgubml4b3RhLnYxLldhdGNoUmVzcG9uc2UiA5ACATABEloKDlJldHVybk1hbmlmZXN0EiAubml4b3RhLnYxLlJldHVybk1hbmlmZXN0UmVxdWVzdBohLm5peG90YS52MS5SZXR1cm5NYW5pZmVzdFJlc3BvbnNlIgOQAgISUQoLTGlzdERldmljZXMSHS5uaXhvdGEudjEuTGlzdERldmljZXNSZXF1ZXN0Gh4ubml4b3RhLnYxLkxpc3REZXZpY2VzUmVzcG9uc2UiA5ACARJLCglHZXREZXZpY2USGy5uaXhvdGEudjEuR2V0RGV2aWNlUmVxdWVzdBocLm5peG90YS52MS5HZXREZXZpY2VSZXNwb25zZSIDkAIBEmAKEExpc3REZXZpY2VFdmVudHMSIi5uaXhvdGEudjEuTGlzdERldmljZUV2ZW50c1JlcXVlc3QaIy5uaXhvdGEudjEuTGlzdERldmljZUV2ZW50c1Jlc3BvbnNlIgOQAgESVwoNRXhwbGFpbkRldmljZRIfLm5peG90YS52MS5FeHBsYWluRGV2aWNlUmVxdWVzdBogLm5peG90YS52MS5FeHBsYWluRGV2aWNlUmVzcG9uc2UiA5ACARJdCg9HZXRGbGVldFN1bW1hcnkSIS5uaXhvdGEudjEuR2V0RmxlZXRTdW1tYXJ5UmVxdWVzdBoiLm5peG90YS52MS5HZXRGbGVldFN1bW1hcnlSZXNwb25zZSIDkAIBElAKCldhdGNoRmxlZXQSHC5uaXhvdGEudjEuV2F0Y2hGbGVldFJlcXVlc3QaHS5uaXhvdGEudjEuV2F0Y2hGbGVldFJlc3BvbnNlIgOQAgEwARJSCg1VcGRhdGVEZXZpY2VzEh8ubml4b3RhLnYxLlVwZGF0ZURldmljZXNSZXF1ZXN0GiAubml4b3RhLnYxLlVwZGF0ZURldmljZXNSZXNwb25zZWIGcHJvdG8z", [file_buf_validate_validate, file_google_protobuf_timestamp, file_nixota_v1_device]);
 
 /**
  * For which device.
@@ -394,14 +394,61 @@ export const WatchResponseSchema: GenMessage<WatchResponse> = /*@__PURE__*/
   messageDesc(file_nixota_v1_checkin_service, 13);
 
 /**
+ * What a device gives back.
+ *
+ * @generated from message nixota.v1.ReturnManifestRequest
+ */
+export type ReturnManifestRequest = Message<"nixota.v1.ReturnManifestRequest"> & {
+  /**
+   * Encoded SignedManifest.
+   *
+   * @generated from field: bytes envelope = 1;
+   */
+  envelope: Uint8Array;
+};
+
+/**
+ * Describes the message nixota.v1.ReturnManifestRequest.
+ * Use `create(ReturnManifestRequestSchema)` to create a new message.
+ */
+export const ReturnManifestRequestSchema: GenMessage<ReturnManifestRequest> = /*@__PURE__*/
+  messageDesc(file_nixota_v1_checkin_service, 14);
+
+/**
+ * What became of it.
+ *
+ * @generated from message nixota.v1.ReturnManifestResponse
+ */
+export type ReturnManifestResponse = Message<"nixota.v1.ReturnManifestResponse"> & {
+  /**
+   * Whether it was above the head, and is kept.
+   *
+   * @generated from field: bool kept = 1;
+   */
+  kept: boolean;
+};
+
+/**
+ * Describes the message nixota.v1.ReturnManifestResponse.
+ * Use `create(ReturnManifestResponseSchema)` to create a new message.
+ */
+export const ReturnManifestResponseSchema: GenMessage<ReturnManifestResponse> = /*@__PURE__*/
+  messageDesc(file_nixota_v1_checkin_service, 15);
+
+/**
  * Which devices.
  *
  * @generated from message nixota.v1.ListDevicesRequest
  */
 export type ListDevicesRequest = Message<"nixota.v1.ListDevicesRequest"> & {
   /**
-   * Terms joined by blanks, each `key:value`, e.g. `channel:prod state:stuck`.
-   * Empty: all.
+   * Terms joined by blanks, each `key:value`; a device is found when it meets all
+   * of them. Keys: `channel`, `target`, `tag`, `standing` (accepted, pending,
+   * rejected, revoked), `system`, `state` (as AgentState in lower case, e.g.
+   * `stuck`), `outcome` (of the last attempt, e.g. `rolled_back`), `revision`
+   * (committed), `seen` and `unseen` (within, or not within, e.g. `90m`, `3d`),
+   * `id` (with `*` at the end: begins so), `is` (`cloned`, `conflict`, `behind`,
+   * `pinned`). A leading `-` turns a term round. Empty: all.
    *
    * @generated from field: string filter = 1;
    */
@@ -427,7 +474,7 @@ export type ListDevicesRequest = Message<"nixota.v1.ListDevicesRequest"> & {
  * Use `create(ListDevicesRequestSchema)` to create a new message.
  */
 export const ListDevicesRequestSchema: GenMessage<ListDevicesRequest> = /*@__PURE__*/
-  messageDesc(file_nixota_v1_checkin_service, 14);
+  messageDesc(file_nixota_v1_checkin_service, 16);
 
 /**
  * A page of devices.
@@ -455,7 +502,7 @@ export type ListDevicesResponse = Message<"nixota.v1.ListDevicesResponse"> & {
  * Use `create(ListDevicesResponseSchema)` to create a new message.
  */
 export const ListDevicesResponseSchema: GenMessage<ListDevicesResponse> = /*@__PURE__*/
-  messageDesc(file_nixota_v1_checkin_service, 15);
+  messageDesc(file_nixota_v1_checkin_service, 17);
 
 /**
  * Which device.
@@ -476,7 +523,7 @@ export type GetDeviceRequest = Message<"nixota.v1.GetDeviceRequest"> & {
  * Use `create(GetDeviceRequestSchema)` to create a new message.
  */
 export const GetDeviceRequestSchema: GenMessage<GetDeviceRequest> = /*@__PURE__*/
-  messageDesc(file_nixota_v1_checkin_service, 16);
+  messageDesc(file_nixota_v1_checkin_service, 18);
 
 /**
  * The device.
@@ -497,7 +544,7 @@ export type GetDeviceResponse = Message<"nixota.v1.GetDeviceResponse"> & {
  * Use `create(GetDeviceResponseSchema)` to create a new message.
  */
 export const GetDeviceResponseSchema: GenMessage<GetDeviceResponse> = /*@__PURE__*/
-  messageDesc(file_nixota_v1_checkin_service, 17);
+  messageDesc(file_nixota_v1_checkin_service, 19);
 
 /**
  * Which events.
@@ -532,7 +579,7 @@ export type ListDeviceEventsRequest = Message<"nixota.v1.ListDeviceEventsRequest
  * Use `create(ListDeviceEventsRequestSchema)` to create a new message.
  */
 export const ListDeviceEventsRequestSchema: GenMessage<ListDeviceEventsRequest> = /*@__PURE__*/
-  messageDesc(file_nixota_v1_checkin_service, 18);
+  messageDesc(file_nixota_v1_checkin_service, 20);
 
 /**
  * A page of events.
@@ -560,7 +607,7 @@ export type ListDeviceEventsResponse = Message<"nixota.v1.ListDeviceEventsRespon
  * Use `create(ListDeviceEventsResponseSchema)` to create a new message.
  */
 export const ListDeviceEventsResponseSchema: GenMessage<ListDeviceEventsResponse> = /*@__PURE__*/
-  messageDesc(file_nixota_v1_checkin_service, 19);
+  messageDesc(file_nixota_v1_checkin_service, 21);
 
 /**
  * Which device.
@@ -581,7 +628,7 @@ export type ExplainDeviceRequest = Message<"nixota.v1.ExplainDeviceRequest"> & {
  * Use `create(ExplainDeviceRequestSchema)` to create a new message.
  */
 export const ExplainDeviceRequestSchema: GenMessage<ExplainDeviceRequest> = /*@__PURE__*/
-  messageDesc(file_nixota_v1_checkin_service, 20);
+  messageDesc(file_nixota_v1_checkin_service, 22);
 
 /**
  * Why.
@@ -616,7 +663,7 @@ export type ExplainDeviceResponse = Message<"nixota.v1.ExplainDeviceResponse"> &
  * Use `create(ExplainDeviceResponseSchema)` to create a new message.
  */
 export const ExplainDeviceResponseSchema: GenMessage<ExplainDeviceResponse> = /*@__PURE__*/
-  messageDesc(file_nixota_v1_checkin_service, 21);
+  messageDesc(file_nixota_v1_checkin_service, 23);
 
 /**
  * Of what.
@@ -637,7 +684,7 @@ export type GetFleetSummaryRequest = Message<"nixota.v1.GetFleetSummaryRequest">
  * Use `create(GetFleetSummaryRequestSchema)` to create a new message.
  */
 export const GetFleetSummaryRequestSchema: GenMessage<GetFleetSummaryRequest> = /*@__PURE__*/
-  messageDesc(file_nixota_v1_checkin_service, 22);
+  messageDesc(file_nixota_v1_checkin_service, 24);
 
 /**
  * Counts.
@@ -658,7 +705,7 @@ export type GetFleetSummaryResponse = Message<"nixota.v1.GetFleetSummaryResponse
  * Use `create(GetFleetSummaryResponseSchema)` to create a new message.
  */
 export const GetFleetSummaryResponseSchema: GenMessage<GetFleetSummaryResponse> = /*@__PURE__*/
-  messageDesc(file_nixota_v1_checkin_service, 23);
+  messageDesc(file_nixota_v1_checkin_service, 25);
 
 /**
  * Of what.
@@ -679,7 +726,7 @@ export type WatchFleetRequest = Message<"nixota.v1.WatchFleetRequest"> & {
  * Use `create(WatchFleetRequestSchema)` to create a new message.
  */
 export const WatchFleetRequestSchema: GenMessage<WatchFleetRequest> = /*@__PURE__*/
-  messageDesc(file_nixota_v1_checkin_service, 24);
+  messageDesc(file_nixota_v1_checkin_service, 26);
 
 /**
  * Counts.
@@ -700,7 +747,7 @@ export type WatchFleetResponse = Message<"nixota.v1.WatchFleetResponse"> & {
  * Use `create(WatchFleetResponseSchema)` to create a new message.
  */
 export const WatchFleetResponseSchema: GenMessage<WatchFleetResponse> = /*@__PURE__*/
-  messageDesc(file_nixota_v1_checkin_service, 25);
+  messageDesc(file_nixota_v1_checkin_service, 27);
 
 /**
  * Counts of a set of devices.
@@ -742,7 +789,7 @@ export type FleetSummary = Message<"nixota.v1.FleetSummary"> & {
  * Use `create(FleetSummarySchema)` to create a new message.
  */
 export const FleetSummarySchema: GenMessage<FleetSummary> = /*@__PURE__*/
-  messageDesc(file_nixota_v1_checkin_service, 26);
+  messageDesc(file_nixota_v1_checkin_service, 28);
 
 /**
  * How many devices of a channel committed a revision.
@@ -777,7 +824,7 @@ export type RevisionCount = Message<"nixota.v1.RevisionCount"> & {
  * Use `create(RevisionCountSchema)` to create a new message.
  */
 export const RevisionCountSchema: GenMessage<RevisionCount> = /*@__PURE__*/
-  messageDesc(file_nixota_v1_checkin_service, 27);
+  messageDesc(file_nixota_v1_checkin_service, 29);
 
 /**
  * How many devices are in a state.
@@ -805,7 +852,7 @@ export type StateCount = Message<"nixota.v1.StateCount"> & {
  * Use `create(StateCountSchema)` to create a new message.
  */
 export const StateCountSchema: GenMessage<StateCount> = /*@__PURE__*/
-  messageDesc(file_nixota_v1_checkin_service, 28);
+  messageDesc(file_nixota_v1_checkin_service, 30);
 
 /**
  * What to change on whom.
@@ -870,11 +917,19 @@ export type UpdateDevicesRequest = Message<"nixota.v1.UpdateDevicesRequest"> & {
   publicKey: Uint8Array;
 
   /**
-   * Whether to delete what is known of them.
+   * Whether to delete what is known of them. An id that is enrolled again starts
+   * at the key epoch after the one it had.
    *
    * @generated from field: bool forget = 9;
    */
   forget: boolean;
+
+  /**
+   * Only to say which devices would be changed.
+   *
+   * @generated from field: bool dry_run = 10;
+   */
+  dryRun: boolean;
 };
 
 /**
@@ -882,7 +937,7 @@ export type UpdateDevicesRequest = Message<"nixota.v1.UpdateDevicesRequest"> & {
  * Use `create(UpdateDevicesRequestSchema)` to create a new message.
  */
 export const UpdateDevicesRequestSchema: GenMessage<UpdateDevicesRequest> = /*@__PURE__*/
-  messageDesc(file_nixota_v1_checkin_service, 29);
+  messageDesc(file_nixota_v1_checkin_service, 31);
 
 /**
  * How many.
@@ -896,6 +951,13 @@ export type UpdateDevicesResponse = Message<"nixota.v1.UpdateDevicesResponse"> &
    * @generated from field: uint64 device_count = 1;
    */
   deviceCount: bigint;
+
+  /**
+   * Their ids, sorted; at most 100.
+   *
+   * @generated from field: repeated string device_ids = 2;
+   */
+  deviceIds: string[];
 };
 
 /**
@@ -903,7 +965,7 @@ export type UpdateDevicesResponse = Message<"nixota.v1.UpdateDevicesResponse"> &
  * Use `create(UpdateDevicesResponseSchema)` to create a new message.
  */
 export const UpdateDevicesResponseSchema: GenMessage<UpdateDevicesResponse> = /*@__PURE__*/
-  messageDesc(file_nixota_v1_checkin_service, 30);
+  messageDesc(file_nixota_v1_checkin_service, 32);
 
 /**
  * For devices: proving who they are, reporting, hearing of offers. For
@@ -967,8 +1029,14 @@ export const CheckinService: GenService<{
   },
   /**
    * CheckIn over one HTTP/2 stream: each report is acknowledged when it is
-   * durable, and a directive comes by itself when the offer changes. Caller:
-   * the device's session. Ends with UNAVAILABLE at shutdown.
+   * durable, and a directive comes by itself when the offer changes. A response
+   * without a directive is a heartbeat, one every 15 s: a reader that hears
+   * nothing for 45 s may give the connection up. A slow reader is given the newest directive
+   * and never the ones between.
+   *
+   * Caller: the device's session. A report that is refused ends the stream with
+   * the reason that CheckIn would answer. Ends with UNAVAILABLE at shutdown and
+   * at the stream's longest life (SHUTTING_DOWN, STREAM_ENDED): open another.
    *
    * @generated from rpc nixota.v1.CheckinService.Stream
    */
@@ -978,8 +1046,10 @@ export const CheckinService: GenService<{
     output: typeof StreamResponseSchema;
   },
   /**
-   * The directives of Stream alone, for paths that carry only HTTP/1.1.
-   * Caller: the device's session. Ends with UNAVAILABLE at shutdown.
+   * The directives of Stream alone, for paths that carry only HTTP/1.1: the first
+   * at once, then one whenever the offer changes, with the heartbeats of Stream.
+   * Caller: the device's session. Reasons: NOT_YOUR_DEVICE, CREDENTIAL_INVALID.
+   * Ends as Stream does.
    *
    * @generated from rpc nixota.v1.CheckinService.Watch
    */
@@ -989,7 +1059,23 @@ export const CheckinService: GenService<{
     output: typeof WatchResponseSchema;
   },
   /**
-   * Devices by id. Caller: scope `read`. Reasons: CURSOR_INVALID.
+   * Gives back the manifest of the device's floor to a server that was restored
+   * from an older backup, so that `RecoverChannel` can publish it again. Kept only
+   * when it verifies under its channel's keys and is above the head.
+   *
+   * Idempotent. Caller: the device's session, whatever its standing. Reasons:
+   * MANIFEST_REJECTED, CHANNEL_UNKNOWN, OVERLOADED.
+   *
+   * @generated from rpc nixota.v1.CheckinService.ReturnManifest
+   */
+  returnManifest: {
+    methodKind: "unary";
+    input: typeof ReturnManifestRequestSchema;
+    output: typeof ReturnManifestResponseSchema;
+  },
+  /**
+   * Devices by id. Caller: scope `read`. Reasons: CURSOR_INVALID,
+   * FILTER_INVALID.
    *
    * @generated from rpc nixota.v1.CheckinService.ListDevices
    */
@@ -1041,8 +1127,8 @@ export const CheckinService: GenService<{
     output: typeof GetFleetSummaryResponseSchema;
   },
   /**
-   * Counts of the fleet as they change. Caller: scope `read`. Ends with
-   * UNAVAILABLE at shutdown.
+   * Counts of the fleet as they change, at most one a second; a response without
+   * a summary is a heartbeat. Caller: scope `read`. Ends as Stream does.
    *
    * @generated from rpc nixota.v1.CheckinService.WatchFleet
    */
@@ -1052,9 +1138,10 @@ export const CheckinService: GenService<{
     output: typeof WatchFleetResponseSchema;
   },
   /**
-   * Changes every device that a filter finds. Atomic, with an audit row.
-   * Caller: scope `operate:<channel>` for each channel met, `admin` for
-   * standing. Reasons: DEVICE_UNKNOWN for a named id.
+   * Changes every device that is named, or that a filter finds; exactly one of the
+   * two must be given. Atomic, with an audit row. Caller: scope
+   * `operate:<channel>` for each channel met, `admin` for standing, key and
+   * forgetting. Reasons: DEVICE_UNKNOWN for a named id, FILTER_INVALID.
    *
    * @generated from rpc nixota.v1.CheckinService.UpdateDevices
    */

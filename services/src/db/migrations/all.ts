@@ -1,6 +1,7 @@
 import type { Migration } from "kysely/migration";
 
 import * as firstTables from "./0001-first-tables.ts";
+import * as accessAndOffers from "./0002-access-and-offers.ts";
 
 /**
  * The migrations in their order. Each adds; none takes away what the release
@@ -8,4 +9,5 @@ import * as firstTables from "./0001-first-tables.ts";
  */
 export const MIGRATIONS: Readonly<Record<string, Migration>> = {
   "0001-first-tables": firstTables,
+  "0002-access-and-offers": accessAndOffers,
 };
