@@ -201,7 +201,7 @@ describe.each(DATABASES)("devices on %s", (kind) => {
     expect(stored?.attempt).toEqual(create(AttemptSchema, failed));
     const { sentence } = await server.operator.checkin.explainDevice({ deviceId: "gw-8" });
     expect(sentence).toBe(
-      "gw-8: r2 of prod failed on the device, which does not try it again by itself; publish a higher revision (rolled_back at r2: the health command did not pass within 60 s)",
+      "gw-8: r2 of prod failed on the device, which does not try it again by itself; publish a higher revision, or have it tried once more with `nix-ota device retry` (rolled_back at r2: the health command did not pass within 60 s)",
     );
     const { release } = await server.operator.publish.getRelease({ channel: "prod", revision: 2n });
     expect(release?.outcomes?.rolledBack).toBe(1n);

@@ -95,7 +95,9 @@ describe.each(DATABASES)("publishing on %s", (kind) => {
     expect(await publish([a])).toBe("created");
     expect(await publish([a, b])).toMatchObject({ reason: "REVISION_TAKEN" });
     expect(await publish([b])).toMatchObject({ reason: "REVISION_TAKEN" });
-    expect(await current(channel, "b")).toBe("no release of atomic has a manifest for target b");
+    expect(await current(channel, "b")).toBe(
+      "no release of atomic has a manifest for target b; publish one",
+    );
     expect(await publish([envelope({ channel, revision: 2n, target: "b" })])).toBe("published");
     expect(await current(channel, "a")).toEqual(a);
   });
@@ -108,7 +110,7 @@ describe.each(DATABASES)("publishing on %s", (kind) => {
     expect(await current(channel)).toEqual(r2[0]);
     expect(await current(channel, "gateway")).toEqual(r1[1]);
     expect(await current(channel, "sensor")).toBe(
-      "no release of targets has a manifest for target sensor",
+      "no release of targets has a manifest for target sensor; publish one",
     );
   });
 

@@ -12,25 +12,32 @@ export interface CurrentManifest extends HeadFacts {
 /**
  * What is newest on a channel for a target. Reads the database on every call,
  * so the answer is as new as any commit that was acknowledged.
+ *
+ * @param asked `pinnedRevision` 0: no pin.
  */
 export async function findCurrent(
   db: Db,
-  channel: string,
-  target: string,
+  asked: { readonly channel: string; readonly target: string; readonly pinnedRevision: bigint },
 ): Promise<CurrentManifest | undefined> {
+  const { channel, target, pinnedRevision } = asked;
   const rows = await sql<{
     head_revision: bigint;
     paused: boolean;
     revision: bigint | null;
     payload_sha256: Uint8Array;
     system: string;
+    rollout_paused: boolean;
     envelope: Uint8Array;
   }>`
-    select c.head_revision, c.paused, m.revision, m.payload_sha256, m.system, m.envelope
-      from channel c left join lateral (
+    select c.head_revision, c.paused, m.revision, m.payload_sha256, m.system, m.envelope,
+           r.state is not distinct from 'paused' as rollout_paused
+      from channel c
+      left join lateral (
         select revision, payload_sha256, system, envelope from manifest
-         where channel = c.name and target = ${target} and revision <= c.head_revision
+         where channel = c.name and target = ${target}
+           and revision <= least(c.head_revision, nullif(${String(pinnedRevision)}::text::bigint, 0))
          order by revision desc limit 1) m on true
+      left join rollout r on r.channel = c.name and r.revision = m.revision
      where c.name = ${channel}`.execute(db);
   const [row] = rows.rows;
   if (row === undefined) return undefined;
@@ -38,7 +45,12 @@ export async function findCurrent(
   if (revision === null) {
     return { headRevision, paused, manifest: undefined, envelope: new Uint8Array() };
   }
-  const manifest = { revision, payloadSha256: row.payload_sha256, system: row.system };
+  const manifest = {
+    revision,
+    payloadSha256: row.payload_sha256,
+    system: row.system,
+    rolloutPaused: row.rollout_paused,
+  };
   return { headRevision, paused, manifest, envelope: row.envelope };
 }
 
@@ -57,6 +69,7 @@ export async function findDeviceFacts(
       "standing",
       "device.key_epoch",
       "retry_revision",
+      "pinned_revision",
       "floor_revision",
       "committed_revision",
       "quarantined_revisions",
@@ -74,6 +87,7 @@ export async function findDeviceFacts(
     committedRevision: row.committed_revision ?? 0n,
     quarantinedRevisions: row.quarantined_revisions ?? [],
     retryRevision: row.retry_revision,
+    pinnedRevision: row.pinned_revision,
   };
 }
 

@@ -13,7 +13,14 @@ import { makeCursor, readCursor } from "../cursor.ts";
 import type { Deps } from "../deps.ts";
 import { OtaError } from "../ota-error.ts";
 import { holdMessage } from "./offer-message.ts";
-import { newestFor, offer, type OfferDecision } from "./offer.ts";
+import {
+  factsAt,
+  newestFor,
+  offer,
+  shownTo,
+  type OfferDecision,
+  type ShownDecision,
+} from "./offer.ts";
 import {
   findChannels,
   findCurrent,
@@ -31,15 +38,13 @@ export function channelService(deps: Deps): Partial<ServiceImpl<typeof ChannelSe
   return {
     async getCurrent(request, context) {
       const deviceId = deviceAsking(request, context);
-      const current = await findCurrent(db, request.channel, request.target);
-      const decision =
+      const { decision, current } =
         deviceId === undefined
-          ? newestFor({ ...request, floorRevision: request.minRevision }, current)
-          : await offerFor(deps, { deviceId, request, context, current });
-      if (decision.kind === "hold" && decision.reason !== "UP_TO_DATE") {
+          ? await newestAsked(deps, request)
+          : await offerAsked(deps, { deviceId, request, context });
+      if (decision.kind === "hold") {
         return { result: { case: "hold", value: holdMessage(decision) } };
       }
-      // What a device has is served as well: it may have lost its state.
       return { result: { case: "envelope", value: current?.envelope ?? new Uint8Array() } };
     },
 
@@ -92,40 +97,46 @@ function deviceAsking(request: GetCurrentRequest, context: HandlerContext): stri
   );
 }
 
+/** A decision with what it was made on. */
+interface Asked {
+  readonly decision: OfferDecision | ShownDecision;
+  readonly current: CurrentManifest | undefined;
+}
+
+async function newestAsked({ db }: Deps, request: GetCurrentRequest): Promise<Asked> {
+  const { channel, target, minRevision: floorRevision } = request;
+  const current = await findCurrent(db, { channel, target, pinnedRevision: 0n });
+  return { decision: newestFor({ channel, target, floorRevision }, current), current };
+}
+
 /**
  * What a device is offered. Its channel, target and floor are those it asks
- * with, which are newer than its last report. One that may not report is shown
- * what any reader is: a signed manifest is no secret and may be its cure.
+ * with, which are newer than its last report.
  */
-async function offerFor(
+async function offerAsked(
   { db }: Deps,
   asked: {
     readonly deviceId: string;
     readonly request: GetCurrentRequest;
     readonly context: HandlerContext;
-    readonly current: CurrentManifest | undefined;
   },
-): Promise<OfferDecision | ReturnType<typeof newestFor>> {
-  const { deviceId, request, context, current } = asked;
-  const facts = await findDeviceFacts(db, deviceId);
+): Promise<Asked> {
+  const { deviceId, request, context } = asked;
+  const stored = await findDeviceFacts(db, deviceId);
   const caller = callerOf(context);
-  if (caller.kind === "device" && caller.session.keyEpoch !== facts?.keyEpoch) {
+  if (caller.kind === "device" && caller.session.keyEpoch !== stored?.keyEpoch) {
     throw new OtaError("CREDENTIAL_INVALID", "the device's key was replaced; authenticate again");
   }
   const { channel, target, minRevision: floorRevision } = request;
-  if (facts?.standing !== "accepted") return newestFor({ channel, target, floorRevision }, current);
-  const moved = facts.channel !== channel || facts.target !== target;
-  return offer(
-    {
-      ...facts,
-      channel,
-      target,
-      floorRevision,
-      // Revisions of another channel or target say nothing about this one.
-      ...(moved ? { committedRevision: 0n, quarantinedRevisions: [] } : {}),
-    },
-    current,
-  );
+  const facts = stored && factsAt(stored, { channel, target, floorRevision });
+  const pinnedRevision = facts?.pinnedRevision ?? 0n;
+  const current = await findCurrent(db, { channel, target, pinnedRevision });
+  if (facts?.standing === "accepted") {
+    const decision = offer(facts, current);
+    const hasIt = decision.kind === "hold" && decision.reason === "UP_TO_DATE";
+    if (!hasIt) return { decision, current };
+  }
+  return { decision: shownTo({ channel, target, floorRevision }, current), current };
 }
 
 const ENROLMENT = {

@@ -45,6 +45,7 @@ interface Written {
   readonly fresh: boolean;
   readonly sequence: bigint;
   readonly retry_revision: bigint;
+  readonly pinned_revision: bigint;
   readonly system: string;
   /** Null: there is no such channel. */
   readonly head_revision: bigint | null;
@@ -53,6 +54,7 @@ interface Written {
   readonly manifest_revision: bigint | null;
   readonly payload_sha256: Uint8Array;
   readonly manifest_system: string;
+  readonly rollout_paused: boolean;
 }
 
 // The upsert holds the status row of every admitted device until the commit,
@@ -74,7 +76,9 @@ async function writeStatus(
         "attemptId" text, "agentVersion" text, "agentLevel" bigint, "pinnedKeyIds" text[],
         "quarantinedRevisions" bigint[], inventory text, system text)
     ), known as materialized (
-      select i.*, d.id is not null as found, d.standing, d.retry_revision,
+      select i.*, d.id is not null as found, d.standing,
+             case when d.channel = i.channel then d.retry_revision else 0 end as retry_revision,
+             case when d.channel = i.channel then d.pinned_revision else 0 end as pinned_revision,
              coalesce(i.system, d.system, '') as shown_system,
              (d.standing = 'accepted' and d.key_epoch = i."keyEpoch") is true as admitted
         from input i left join device d on d.id = i."deviceId"
@@ -101,6 +105,8 @@ async function writeStatus(
     ), moved as (
       update device d set
         channel = k.channel, target = k.target, system = k.shown_system,
+        retry_revision = case when d.channel = k.channel then d.retry_revision else 0 end,
+        pinned_revision = case when d.channel = k.channel then d.pinned_revision else 0 end,
         inventory = coalesce(decode(k.inventory, 'base64'), d.inventory)
         from known k join written w on w.device_id = k."deviceId"
        where d.id = k."deviceId"
@@ -108,25 +114,29 @@ async function writeStatus(
               or (k.inventory is not null
                   and d.inventory is distinct from decode(k.inventory, 'base64')))
     ), heads as (
-      select g.channel, g.target, c.head_revision, c.paused,
-             m.revision, m.payload_sha256, m.system
-        from (select distinct channel, target from known where admitted) g
+      select g.channel, g.target, g.pinned_revision, c.head_revision, c.paused,
+             m.revision, m.payload_sha256, m.system,
+             r.state is not distinct from 'paused' as rollout_paused
+        from (select distinct channel, target, pinned_revision from known where admitted) g
         join channel c on c.name = g.channel
         left join lateral (
           select revision, payload_sha256, system from manifest
-           where channel = g.channel and target = g.target and revision <= c.head_revision
+           where channel = g.channel and target = g.target
+             and revision <= least(c.head_revision, nullif(g.pinned_revision, 0))
            order by revision desc limit 1) m on true
+        left join rollout r on r.channel = g.channel and r.revision = m.revision
     )
-    select k."deviceId" as device_id, k.found, k.standing, k.admitted, k.retry_revision,
+    select k."deviceId" as device_id, k.found, k.standing, k.admitted, k.retry_revision, k.pinned_revision,
            k.shown_system as system, w.device_id is not null as fresh,
            case when w.device_id is null and s.key_epoch = k."keyEpoch"
                 then greatest(s.sequence, k.sequence) else k.sequence end as sequence,
            h.head_revision, h.paused, h.revision as manifest_revision, h.payload_sha256,
-           h.system as manifest_system
+           h.system as manifest_system, h.rollout_paused
       from known k
       left join written w on w.device_id = k."deviceId"
       left join device_status s on s.device_id = k."deviceId"
-      left join heads h on h.channel = k.channel and h.target = k.target`.execute(db);
+      left join heads h on h.channel = k.channel and h.target = k.target
+                        and h.pinned_revision = k.pinned_revision`.execute(db);
   return new Map(result.rows.map((row) => [row.device_id, row]));
 }
 
@@ -180,6 +190,7 @@ function outcomeOf(row: ReportRow, written: Written | undefined): ReportOutcome 
       standing: written.standing,
       system: written.system,
       retryRevision: written.retry_revision,
+      pinnedRevision: written.pinned_revision,
     },
     head: headOf(written),
   };
@@ -193,6 +204,7 @@ function headOf(written: Written): HeadFacts | undefined {
     revision,
     payloadSha256: written.payload_sha256,
     system: written.manifest_system,
+    rolloutPaused: written.rollout_paused,
   };
   return { headRevision, paused, manifest };
 }

@@ -127,7 +127,7 @@ async function explainDevice(deps: Deps, deviceId: string) {
   const { status } = stored;
   const facts = await findDeviceFacts(deps.db, deviceId);
   if (facts === undefined) throw unknown(deviceId);
-  const head = await findCurrent(deps.db, facts.channel, facts.target);
+  const head = await findCurrent(deps.db, facts);
   const device = deviceMessage(stored);
   const nowMs = deps.nowMs();
   const sentence = explain({

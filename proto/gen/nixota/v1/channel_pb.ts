@@ -265,7 +265,8 @@ export const HoldReason = {
   NO_RELEASE: 1,
 
   /**
-   * The channel or its rollout is paused.
+   * The channel, or the rollout of the newest release for the device, is paused.
+   * An older release is not offered in its place.
    *
    * @generated from enum value: HOLD_REASON_PAUSED = 2;
    */
@@ -293,7 +294,7 @@ export const HoldReason = {
   CONCURRENCY: 5,
 
   /**
-   * The device is pinned to what it runs.
+   * The device is pinned below the head, and has what its pin lets it have.
    *
    * @generated from enum value: HOLD_REASON_PINNED = 6;
    */

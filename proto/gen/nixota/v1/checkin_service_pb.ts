@@ -889,7 +889,7 @@ export type UpdateDevicesRequest = Message<"nixota.v1.UpdateDevicesRequest"> & {
   removeTags: string[];
 
   /**
-   * Revision to stay on; 0 lifts the pin. Unset: as it is.
+   * Revision to go to and stay on, see Device; 0 lifts the pin. Unset: as it is.
    *
    * @generated from field: optional uint64 pinned_revision = 5;
    */

@@ -76,7 +76,10 @@ export type Device = Message<"nixota.v1.Device"> & {
   tags: string[];
 
   /**
-   * Revision it is pinned to by an operator, 0: none.
+   * Revision it is pinned to by an operator, 0: none. To the device the pin is the
+   * head of its channel: below it, the device is offered the newest manifest up
+   * to it; on it, the device stays; above it, the device stays where it is, for
+   * none goes below its floor. A pin ends when the device moves to another channel.
    *
    * @generated from field: uint64 pinned_revision = 8;
    */
@@ -189,7 +192,9 @@ export type Device = Message<"nixota.v1.Device"> & {
   enrolledBy: string;
 
   /**
-   * Revision an operator wishes it to try once more, 0: none.
+   * Revision an operator wishes it to try once more, 0: none. The wish ends with
+   * the next attempt at the revision, when the device has it or a higher one, and
+   * when it moves to another channel.
    *
    * @generated from field: uint64 retry_revision = 24;
    */
