@@ -28,6 +28,9 @@ const SECRETS = "services/src/access/{challenge,publish-token,session-key-file,s
 const WORDS = "services/src/{ota-error,standing}.ts";
 const DATABASE = "services/src/db/database.ts";
 
+/** What commands do, a folder for each kind of thing that they are about. */
+const CLI_FEATURES = "cli/src/{access,context,device,envelope,publish,release}";
+
 const DEVICE_ADAPTERS = [
   "agent-lock",
   "json-log",
@@ -251,22 +254,23 @@ export const allowedImports: readonly Row[] = [
   { files: "cli/src/ask.ts", imports: ["cli/src/*.ts"], packages: ["@clack/prompts"] },
   {
     files:
-      "cli/src/{file-cache,keygen,passphrase,public-key-argument,server-access,signing-key,toplevel,envelope/run,envelope/source}.ts",
-    imports: ["cli/src/!(main|program|run-command).ts", "cli/src/envelope/*.ts", PROTO],
+      "cli/src/{durable-file,file-cache,keygen,passphrase,private-file,public-key-argument,toplevel,envelope/run,envelope/source,context/run,context/chosen-context}.ts",
+    imports: ["cli/src/!(main|program|run-command).ts", "cli/src/{envelope,context}/*.ts", PROTO],
     packages: ["node:*"],
   },
   {
-    files: "cli/src/{publish,device,envelope,release}/*.ts",
-    imports: [
-      "cli/src/!(main|program|run-command).ts",
-      "cli/src/{publish,device,envelope,release}/*.ts",
-      PROTO,
-    ],
+    files: "cli/src/context/config-*.ts",
+    imports: ["cli/src/{cli-error,durable-file,host}.ts", "cli/src/context/*.ts", PROTO],
+    packages: ["node:*", "smol-toml"],
+  },
+  {
+    files: `${CLI_FEATURES}/*.ts`,
+    imports: ["cli/src/!(main|program|run-command).ts", `${CLI_FEATURES}/*.ts`, PROTO],
     packages: [BUF],
   },
   {
     files: "cli/src/*.ts",
-    imports: ["cli/src/!(main|program|run-command).ts", PROTO],
+    imports: ["cli/src/!(main|program|run-command).ts", "cli/src/context/chosen-context.ts", PROTO],
     packages: [BUF, "node:util"],
   },
 

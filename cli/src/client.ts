@@ -1,5 +1,6 @@
 import { createClient, type Client, type Interceptor, type Transport } from "@connectrpc/connect";
 import { createConnectTransport } from "@connectrpc/connect-node";
+import { AccessService } from "@nix-ota/proto/nixota/v1/access_service_pb";
 import { ChannelService } from "@nix-ota/proto/nixota/v1/channel_service_pb";
 import { CheckinService } from "@nix-ota/proto/nixota/v1/checkin_service_pb";
 import { PublishService } from "@nix-ota/proto/nixota/v1/publish_service_pb";
@@ -11,6 +12,7 @@ export interface Server {
   readonly publish: Client<typeof PublishService>;
   readonly channel: Client<typeof ChannelService>;
   readonly checkin: Client<typeof CheckinService>;
+  readonly access: Client<typeof AccessService>;
 }
 
 /** For each call. A publish that waits for a slow disk is retried, not lost. */
@@ -39,6 +41,7 @@ export function serverOver(transport: Transport, url: string): Server {
     publish: createClient(PublishService, transport),
     channel: createClient(ChannelService, transport),
     checkin: createClient(CheckinService, transport),
+    access: createClient(AccessService, transport),
   };
 }
 

@@ -23,6 +23,7 @@ export function withServerOptions<Args extends unknown[], Opts extends OptionVal
   return withCommonOptions(
     command
       .optionsGroup("Server:")
+      .option("--context <name>", "context to go by (env NIX_OTA_CONTEXT; see nix-ota context)")
       .option("--server <url>", "the server (env NIX_OTA_SERVER)")
       .option("--token-file <file>", "file that holds the token")
       .option(

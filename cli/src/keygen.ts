@@ -1,5 +1,4 @@
-import { open, unlink } from "node:fs/promises";
-import { basename, dirname } from "node:path";
+import { basename } from "node:path";
 
 import { toHex } from "@nix-ota/proto/hash";
 import { encryptSecretKey } from "@nix-ota/proto/key-encryption";
@@ -13,6 +12,7 @@ import {
 
 import type { Ask } from "./ask.ts";
 import { CliError } from "./cli-error.ts";
+import { createDurableFile, createProblem } from "./durable-file.ts";
 import type { Output } from "./output.ts";
 import { readPassphraseFile } from "./passphrase.ts";
 
@@ -74,37 +74,10 @@ async function newPassphrase(options: KeygenOptions, ask: Ask): Promise<string |
   return first;
 }
 
-/** Creates the file or fails, never replaces: the old key may be the only way to the fleet. */
+/** Never replaces: the old key may be the only way to the fleet. */
 async function writeOnce(file: string, text: string): Promise<void> {
-  const handle = await open(file, "wx", 0o600).catch((error: unknown) => {
-    const exists = error instanceof Error && "code" in error && error.code === "EEXIST";
-    throw new CliError(
-      "file",
-      exists
-        ? `${file} exists and is never overwritten; give another --out`
-        : `${file} cannot be created; check the folder ${dirname(file)}`,
-      { cause: error },
-    );
+  // Its public half is about to be pinned on devices: the key has to survive a power cut.
+  await createDurableFile(file, text).catch((error: unknown) => {
+    throw new CliError("file", createProblem(error, file), { cause: error });
   });
-  try {
-    await handle.writeFile(text);
-    await handle.sync();
-  } catch (error) {
-    // Half a key is of no use and would block the next try.
-    await unlink(file);
-    throw new CliError("file", `${file} cannot be written; check the disk`, { cause: error });
-  } finally {
-    await handle.close();
-  }
-  await syncFolder(dirname(file));
-}
-
-/** The public key is about to be pinned on devices: its other half has to survive a power cut. */
-async function syncFolder(folder: string): Promise<void> {
-  const handle = await open(folder, "r");
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
 }

@@ -1,17 +1,19 @@
 import { Command, Option, type CommandUnknownOpts } from "@commander-js/extra-typings";
 
+import { contextCommand } from "./commands/context.ts";
 import { deviceCommand } from "./commands/device.ts";
 import { inspectCommand } from "./commands/inspect.ts";
 import { keygenCommand } from "./commands/keygen.ts";
 import { publishCommand } from "./commands/publish.ts";
 import { releaseCommand } from "./commands/release.ts";
 import { verifyCommand } from "./commands/verify.ts";
+import { whoamiCommand } from "./commands/whoami.ts";
 import type { Host } from "./host.ts";
 import { VERSION } from "./version.ts";
 
 const EXIT_CODES = `
 Exit codes: 0 done, 1 failed, 2 wrong command line, 3 refused by the server.
-Environment: NIX_OTA_SERVER, NIX_OTA_TOKEN, NO_COLOR.`;
+Environment: NIX_OTA_SERVER, NIX_OTA_TOKEN, NIX_OTA_CONTEXT, NO_COLOR.`;
 
 /** All commands. What a command does is loaded when it runs, so that help is quick. */
 export function createProgram(host: Host): CommandUnknownOpts {
@@ -24,6 +26,8 @@ export function createProgram(host: Host): CommandUnknownOpts {
     .addCommand(inspectCommand(host))
     .addCommand(releaseCommand(host))
     .addCommand(deviceCommand(host))
+    .addCommand(contextCommand(host))
+    .addCommand(whoamiCommand(host))
     .addHelpText("after", EXIT_CODES);
   adopt(program, host);
   return program;

@@ -1,8 +1,10 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 
+import type { CommandUnknownOpts } from "@commander-js/extra-typings";
 import { expect, it } from "vitest";
 
+import { createProgram } from "./program.ts";
 import { recordingHost } from "./recording-host.testkit.ts";
 import { runCommand } from "./run-command.ts";
 import { temporaryFolder } from "./temporary-folder.testkit.ts";
@@ -25,21 +27,23 @@ it("has the version of its package", async () => {
   expect(VERSION).toBe(JSON.parse(text).version);
 });
 
-it.each([
-  "keygen",
-  "publish",
-  "verify",
-  "inspect",
-  "release list",
-  "device list",
-  "device show",
-  "device why",
-])("%s has help with an example", async (command) => {
-  const { code, out } = await run(...command.split(" "), "--help");
-  expect(code).toBe(0);
-  expect(out).toMatch(new RegExp(`Examples?:\\n(?:.*\\n)*  nix-ota ${command} `, "u"));
-  expect(out).toContain("--json");
-});
+/** Every command that does something, as people type it. */
+function commandNames(of: CommandUnknownOpts, before: readonly string[] = []): string[] {
+  return of.commands.flatMap((command) => {
+    const name = [...before, command.name()];
+    return command.commands.length > 0 ? commandNames(command, name) : [name.join(" ")];
+  });
+}
+
+it.each(commandNames(createProgram(recordingHost())))(
+  "%s has help with an example",
+  async (command) => {
+    const { code, out } = await run(...command.split(" "), "--help");
+    expect(code).toBe(0);
+    expect(out).toMatch(new RegExp(`Examples?:\\n(?:.*\\n)*  nix-ota ${command}\\s`, "u"));
+    expect(out).toContain("--json");
+  },
+);
 
 it.each([
   [["devcie"], "error: unknown command 'devcie' (Did you mean device?); see nix-ota --help\n"],
@@ -49,7 +53,10 @@ it.each([
     ["device", "why", "Fridge/7", "--server", "http://127.0.0.1:1"],
     'error: device "Fridge/7" is no name: lower-case letters, digits, dots, dashes and underscores, at most 63\n',
   ],
-  [["device", "list"], "error: no server is named; give --server or set NIX_OTA_SERVER\n"],
+  [
+    ["device", "list"],
+    "error: no server is named; give --server, set NIX_OTA_SERVER, or make a context with nix-ota context set\n",
+  ],
 ])("a wrong command line %j ends with 2 and one sentence", async (args, err) => {
   expect(await run(...args)).toEqual({ code: 2, out: "", err });
 });

@@ -1,4 +1,4 @@
-import { writeFile } from "node:fs/promises";
+import { chmod, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 
 import { expect, it } from "vitest";
@@ -25,6 +25,7 @@ it("takes flags before the environment", async () => {
   expect(await access({ server: SERVER }, env)).toEqual({
     url: "https://ota.example.com",
     token: "env",
+    context: undefined,
     warned: "",
   });
   expect(await access({ token: "flag" }, env)).toMatchObject({
@@ -42,11 +43,29 @@ it("warns that a token on the command line is seen by everybody", async () => {
 it("reads a token file without its line feed", async () => {
   await using folder = await temporaryFolder();
   const tokenFile = join(folder.path, "token");
-  await writeFile(tokenFile, "nota_1_abc\n");
+  await writeFile(tokenFile, "nota_1_abc\n", { mode: 0o600 });
   expect(await access({ server: SERVER, tokenFile })).toMatchObject({
     token: "nota_1_abc",
     warned: "",
   });
+});
+
+it("warns of a token file that others can read, and says what to run", async () => {
+  await using folder = await temporaryFolder();
+  const tokenFile = join(folder.path, "the token");
+  await writeFile(tokenFile, "nota_1_abc");
+  await chmod(tokenFile, 0o640);
+  expect(await access({ server: SERVER, tokenFile })).toMatchObject({
+    token: "nota_1_abc",
+    warned: `warning: token file ${tokenFile} is open to others (mode 640); run: chmod 600 '${tokenFile}'\n`,
+  });
+});
+
+it("reads no more of a token file than a token has", async () => {
+  await using folder = await temporaryFolder();
+  const tokenFile = join(folder.path, "token");
+  await writeFile(tokenFile, "x".repeat(5000), { mode: 0o600 });
+  await expect(access({ server: SERVER, tokenFile })).rejects.toThrow(/does not hold a token/u);
 });
 
 it("warns when a token travels unencrypted, but not on this machine", async () => {
@@ -59,7 +78,7 @@ it("warns when a token travels unencrypted, but not on this machine", async () =
 });
 
 it.each<[string, ServerOptions, RegExp]>([
-  ["no server", {}, /give --server or set NIX_OTA_SERVER/u],
+  ["no server", {}, /give --server, set NIX_OTA_SERVER, or make a context/u],
   ["a server that is no URL", { server: "ota" }, /is no server URL/u],
   ["a URL with a password in it", { server: "https://a:b@ota" }, /is no server URL/u],
   ["two tokens", { server: SERVER, token: "a", tokenFile: "b" }, /both given/u],

@@ -1,15 +1,12 @@
-import { open } from "node:fs/promises";
-
 import { decryptSecretKey, isEncryptedKey } from "@nix-ota/proto/key-encryption";
 import { parseSecretKey, type SecretKey } from "@nix-ota/proto/key-file";
 
 import { CliError } from "./cli-error.ts";
+import { readPrivateFile } from "./private-file.ts";
+import { shellWord } from "./shell-word.ts";
 
 /** No key file is longer, encrypted or not. */
 const KEY_FILE_LIMIT_BYTES = 4096;
-
-/** Permission bits of everybody but the owner. */
-const OTHERS = 0o077;
 
 /** Asks for the passphrase of a file. */
 export type AskPassphrase = (file: string) => Promise<string>;
@@ -24,7 +21,7 @@ export async function readSigningKey(
   file: string,
   askPassphrase: AskPassphrase,
 ): Promise<SecretKey> {
-  const text = await readPrivateFile(file);
+  const text = await readKeyFile(file);
   const key = isEncryptedKey(text)
     ? await decryptSecretKey(text, await askPassphrase(file))
     : parseSecretKey(text);
@@ -32,29 +29,23 @@ export async function readSigningKey(
   return key;
 }
 
-async function readPrivateFile(file: string): Promise<string> {
-  const handle = await open(file, "r").catch((error: unknown) => {
-    throw new CliError("key", `key file ${file} cannot be opened; check --key and its owner`, {
-      cause: error,
-    });
-  });
-  try {
-    // Asked of the open file, so that it cannot be another one by the time it is read.
-    const { mode } = await handle.stat();
-    if ((mode & OTHERS) !== 0)
-      throw new CliError(
-        "key",
-        `key file ${file} is open to others (mode ${(mode & 0o777).toString(8)}); run: chmod 600 ${file}`,
-      );
-    const buffer = Buffer.alloc(KEY_FILE_LIMIT_BYTES + 1);
-    const { bytesRead } = await handle.read(buffer, 0, buffer.length);
-    if (bytesRead > KEY_FILE_LIMIT_BYTES)
-      throw new CliError(
-        "key",
-        `key file ${file} is over ${KEY_FILE_LIMIT_BYTES} bytes; check --key`,
-      );
-    return buffer.toString("utf8", 0, bytesRead);
-  } finally {
-    await handle.close();
-  }
+async function readKeyFile(file: string): Promise<string> {
+  const { text, openMode } = await readPrivateFile(file, KEY_FILE_LIMIT_BYTES).catch(
+    (error: unknown) => {
+      throw new CliError("key", `key file ${file} cannot be opened; check --key and its owner`, {
+        cause: error,
+      });
+    },
+  );
+  if (openMode !== undefined)
+    throw new CliError(
+      "key",
+      `key file ${file} is open to others (mode ${openMode}); run: chmod 600 ${shellWord(file)}`,
+    );
+  if (text === undefined)
+    throw new CliError(
+      "key",
+      `key file ${file} is over ${KEY_FILE_LIMIT_BYTES} bytes; check --key`,
+    );
+  return text;
 }

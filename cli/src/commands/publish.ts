@@ -18,11 +18,11 @@ export function publishCommand(host: Host) {
   const command = new Command("publish")
     .description("sign a system and make it the head of a channel")
     .optionsGroup("What:")
-    .requiredOption("--channel <name>", "channel that devices follow")
+    .option("--channel <name>", "channel that devices follow (default: the context's)")
     .requiredOption("--store-path <path>", "the NixOS system: a store path, or a link to one")
-    .requiredOption(
+    .option(
       "--substituter <url>",
-      "binary cache that devices fetch from; several times: in the order to ask them",
+      "binary cache that devices fetch from; several times: in the order to ask them (default: the context's)",
       collect,
       [] as string[],
     )
@@ -35,9 +35,9 @@ export function publishCommand(host: Host) {
       "when it expires: 30d, 12h or 2026-12-31T12:00:00Z (default: never)",
     )
     .optionsGroup("Signing:")
-    .requiredOption(
+    .option(
       "--key <file>",
-      "private key to sign with; several times: all of them sign",
+      "private key to sign with; several times: all of them sign (default: the context's)",
       collect,
       [] as string[],
     )

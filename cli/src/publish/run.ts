@@ -3,6 +3,7 @@ import type { SecretKey } from "@nix-ota/proto/key-file";
 import { terminalAsk, type Ask } from "../ask.ts";
 import { CliError } from "../cli-error.ts";
 import { connectServer } from "../client.ts";
+import { chosenContext, type ChosenContext } from "../context/chosen-context.ts";
 import type { Host } from "../host.ts";
 import { readLocalClosure } from "../local-closure.ts";
 import { openCache } from "../open-cache.ts";
@@ -10,6 +11,7 @@ import { createOutput, type Output } from "../output.ts";
 import { passphraseFor } from "../passphrase.ts";
 import { readPublicKey } from "../public-key-argument.ts";
 import { serverAccess, type ServerOptions } from "../server-access.ts";
+import { channelOf } from "../session.ts";
 import { readSigningKey } from "../signing-key.ts";
 import { needsReboot, resolveStorePath, toplevelSystem } from "../toplevel.ts";
 import type { Content } from "./content.ts";
@@ -19,9 +21,10 @@ import { readWishes, type PublishOptions, type Wishes } from "./wishes.ts";
 
 /** Runs the command: reads everything there is to read, then publishes. */
 export async function runPublish(
-  options: PublishOptions & ServerOptions & { json: boolean; quiet: boolean },
+  given: GivenOptions & ServerOptions & { json: boolean; quiet: boolean },
   host: Host,
 ): Promise<void> {
+  const options = withContext(given, await chosenContext(given, host));
   const output = createOutput(host, options);
   const ask = terminalAsk(host);
   const wishes = readWishes(options, host.now());
@@ -37,6 +40,25 @@ export async function runPublish(
     { wishes, content, closure, keys, otherKeys },
     { server, host, output, ask, needsReboot },
   );
+}
+
+/** The command line before the context fills it in. */
+type GivenOptions = Omit<PublishOptions, "channel"> & { channel?: string | undefined };
+
+/** What the command line leaves out, the context may say. */
+function withContext<Options extends GivenOptions>(
+  given: Options,
+  context: ChosenContext | undefined,
+): Options & PublishOptions {
+  const listed = (values: readonly string[], otherwise: readonly string[] = []) => [
+    ...(values.length > 0 ? values : otherwise),
+  ];
+  return {
+    ...given,
+    channel: channelOf(given, context),
+    key: listed(given.key, context?.keys),
+    substituter: listed(given.substituter, context?.substituters),
+  };
 }
 
 async function readKeys(options: PublishOptions, ask: Ask): Promise<readonly SecretKey[]> {
