@@ -61,9 +61,19 @@ export const allowedImports: readonly Row[] = [
   },
   {
     files: "services/src/config.ts",
-    imports: ["services/src/options.ts", PROTO],
+    imports: ["services/src/{command-line,option-values,options,parts}.ts", PROTO],
     packages: ["node:*", "zod"],
     reaches: ["environment"],
+  },
+  {
+    files: "services/src/{command-line,option-values}.ts",
+    imports: ["services/src/options.ts", PROTO],
+    packages: ["node:*"],
+  },
+  {
+    files: "services/src/config-files.ts",
+    imports: ["services/src/config.ts", SECRETS, PROTO],
+    packages: ["node:*"],
   },
   {
     files: "services/src/server.ts",

@@ -1,120 +1,95 @@
 import { join, resolve } from "node:path";
-import { parseArgs } from "node:util";
 
 import { normalizeServerUrl } from "@nix-ota/proto/auth-statement";
 import { z } from "zod";
 
-import { OPTIONS, type OptionName } from "./options.ts";
-
-/** What the server runs with. Paths are absolute. */
-export interface Config {
-  readonly listen: { readonly host: string; readonly port: number };
-  readonly dataDir: string;
-  /** PostgreSQL; undefined: the embedded database. */
-  readonly databaseUrl: string | undefined;
-  /** Undefined: nobody can publish or read. */
-  readonly publishTokenFile: string | undefined;
-  /** Normalised; empty: where it listens. */
-  readonly publicUrls: readonly string[];
-  readonly sessionKeyFile: string;
-  /** How often devices are told to report, seconds. */
-  readonly checkInIntervalS: number;
-  readonly logLevel: "debug" | "info" | "warn" | "error";
-}
-
-/** A configuration, the wish for help, or every problem at once. */
-export type ConfigResult =
-  | { readonly kind: "config"; readonly config: Config }
-  | { readonly kind: "help" }
-  | { readonly kind: "problems"; readonly problems: readonly string[] };
+import { readCommandLine, type Given } from "./command-line.ts";
+import { oneOf, readAddress, readDatabaseUrl, readInteger, readPath } from "./option-values.ts";
+import { labelOf, OPTION_NAMES, type OptionName } from "./options.ts";
+import { PARTS, readParts } from "./parts.ts";
 
 /** Reads the process's own arguments and environment: the only place that does. */
 export function readConfig(): ConfigResult {
   return parseConfig(process.argv.slice(2), process.env);
 }
 
+/** What the server runs with. Paths are absolute. */
+export type Config = Readonly<Read> & { readonly sessionKeyFile: string };
+
+/** What the command line asks for, or every problem in it at once. */
+export type ConfigResult =
+  | { readonly kind: "config"; readonly config: Config; readonly checkOnly: boolean }
+  | { readonly kind: "help" }
+  | {
+      readonly kind: "problems";
+      readonly problems: readonly string[];
+      /** What can be read of it all the same, to be looked at for more problems. */
+      readonly readable: Readable;
+    };
+
+/** A configuration of which some options could not be read. */
+export type Readable = { readonly [K in keyof Config]?: Config[K] | undefined };
+
 /** Reads options from flags and environment. */
 export function parseConfig(
   argv: readonly string[],
   env: Readonly<Record<string, string | undefined>>,
 ): ConfigResult {
-  let flags: Readonly<Record<string, string | boolean | string[] | undefined>>;
-  try {
-    flags = parseArgs({ args: [...argv], options: FLAGS, allowPositionals: false }).values;
-  } catch (cause) {
-    // Node's sentence names the unknown flag or the missing value.
-    return { kind: "problems", problems: [cause instanceof Error ? cause.message : String(cause)] };
-  }
-  if (flags["help"] === true) return { kind: "help" };
-
-  const given = Object.fromEntries(
-    (Object.keys(OPTIONS) as OptionName[]).map((name) => [name, valueOf(name, flags, env)]),
-  );
+  const { given, switches, problems } = readCommandLine(argv, env);
+  if (switches.has("help")) return { kind: "help" };
   const parsed = SCHEMA.safeParse(given);
-  if (!parsed.success) {
-    return { kind: "problems", problems: parsed.error.issues.map(({ message }) => message) };
+  if (problems.length === 0 && parsed.success) {
+    const config = withDefaults(parsed.data);
+    return { kind: "config", config, checkOnly: switches.has("check-config") };
   }
-  const { sessionKeyFile, databaseUrl, publishTokenFile, ...rest } = parsed.data;
-  return {
-    kind: "config",
-    config: {
-      ...rest,
-      databaseUrl,
-      publishTokenFile,
-      sessionKeyFile: sessionKeyFile ?? join(rest.dataDir, "session.key"),
-    },
-  };
+  const wrong = parsed.success ? [] : parsed.error.issues.map(({ message }) => message);
+  return { kind: "problems", problems: [...problems, ...wrong], readable: readableOf(given) };
 }
 
-const FLAGS = {
-  help: { type: "boolean" },
-  listen: { type: "string" },
-  "data-dir": { type: "string" },
-  "publish-token-file": { type: "string" },
-  "public-url": { type: "string", multiple: true },
-  "session-key-file": { type: "string" },
-  "check-in-interval": { type: "string" },
-  "log-level": { type: "string" },
-} as const;
+type Read = z.infer<typeof SCHEMA>;
 
-function valueOf(
-  name: OptionName,
-  flags: Readonly<Record<string, string | boolean | string[] | undefined>>,
-  env: Readonly<Record<string, string | undefined>>,
-): string | readonly string[] | undefined {
-  const { flag, variable } = OPTIONS[name];
-  const byFlag = flag === undefined ? undefined : flags[flag];
-  if (typeof byFlag === "string" || Array.isArray(byFlag)) return byFlag;
-  // An empty variable counts as unset: unit files cannot unset one.
-  const byVariable = env[variable] === "" ? undefined : env[variable];
-  if (name !== "publicUrls") return byVariable;
-  return byVariable?.split(",").map((url) => url.trim());
+function withDefaults(read: Read): Config {
+  return { ...read, sessionKeyFile: read.sessionKeyFile ?? join(read.dataDir, "session.key") };
+}
+
+function readableOf(given: Given): Readable {
+  const read: Partial<Read> = Object.fromEntries(
+    OPTION_NAMES.flatMap((name) => {
+      const parsed = SCHEMA.shape[name].safeParse(given[name]);
+      return parsed.success ? [[name, parsed.data]] : [];
+    }),
+  );
+  return read.dataDir === undefined ? read : withDefaults(read as Read);
 }
 
 function option<T>(name: OptionName, read: (text: string) => T | undefined, wanted: string) {
-  const { flag, variable } = OPTIONS[name];
-  const label = flag === undefined ? variable : `--${flag} (${variable})`;
   return z.string().transform((text, context): T => {
     const value = read(text);
     if (value !== undefined) return value;
     // Never the value itself: a URL may carry a password.
-    context.addIssue({ code: "custom", message: `${label} must be ${wanted}` });
+    context.addIssue({ code: "custom", message: `${labelOf(name)} must be ${wanted}` });
     return z.NEVER;
   });
 }
 
+const DEFAULT_DATA_DIR = resolve("nix-ota-data");
+
 const SCHEMA = z.object({
+  /** Where to listen. */
   listen: option("listen", readAddress, "HOST:PORT with a port from 0 to 65535").default({
     host: "127.0.0.1",
     port: 8080,
   }),
-  dataDir: option("dataDir", readPath, "a directory").default(resolve("nix-ota-data")),
+  dataDir: option("dataDir", readPath, "a directory").default(DEFAULT_DATA_DIR),
+  /** PostgreSQL; undefined: the embedded database. */
   databaseUrl: option(
     "databaseUrl",
-    (text) => (/^postgres(ql)?:\/\//.test(text) ? text : undefined),
+    readDatabaseUrl,
     "a URL that begins with postgres:// or postgresql://",
   ).optional(),
+  /** Undefined: nobody can publish or read. */
   publishTokenFile: option("publishTokenFile", readPath, "a file").optional(),
+  /** Normalised; empty: where it listens. */
   publicUrls: z
     .array(
       option(
@@ -125,33 +100,21 @@ const SCHEMA = z.object({
     )
     .default([]),
   sessionKeyFile: option("sessionKeyFile", readPath, "a file").optional(),
+  /** The parts of the server that run here. */
+  services: option(
+    "services",
+    readParts,
+    `some of ${PARTS.join(", ")}, each once, with commas between them`,
+  ).default(PARTS),
+  /** How often devices are told to report, seconds. */
   checkInIntervalS: option(
     "checkInIntervalS",
     (text) => readInteger(text, { least: 5, most: 86_400 }),
     "a number of seconds from 5 to 86400",
   ).default(60),
-  logLevel: option("logLevel", readLogLevel, "debug, info, warn or error").default("info"),
+  logLevel: option(
+    "logLevel",
+    oneOf("debug", "info", "warn", "error"),
+    "debug, info, warn or error",
+  ).default("info"),
 });
-
-function readAddress(text: string): { host: string; port: number } | undefined {
-  const [, bracketed, plain, digits] =
-    /^(?:\[([0-9A-Fa-f:.]+)\]|([^:\s]+)):([0-9]+)$/.exec(text) ?? [];
-  const host = bracketed ?? plain;
-  const port = readInteger(digits ?? "", { least: 0, most: 65_535 });
-  return host === undefined || port === undefined ? undefined : { host, port };
-}
-
-function readPath(text: string): string | undefined {
-  return text === "" || text.includes("\0") ? undefined : resolve(text);
-}
-
-function readInteger(text: string, range: { least: number; most: number }): number | undefined {
-  if (!/^[0-9]{1,9}$/.test(text)) return undefined;
-  const number = Number(text);
-  return number >= range.least && number <= range.most ? number : undefined;
-}
-
-function readLogLevel(text: string): Config["logLevel"] | undefined {
-  const levels = ["debug", "info", "warn", "error"] as const;
-  return levels.find((level) => level === text);
-}

@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 import { pino } from "pino";
 
+import { fileProblems } from "./config-files.ts";
 import { readConfig, type Config } from "./config.ts";
 import { DataDirInUse } from "./db/data-dir-lock.ts";
 import { SchemaTooNew } from "./db/migrate.ts";
@@ -15,12 +16,28 @@ switch (read.kind) {
     process.stdout.write(usage());
     break;
   case "problems":
-    for (const problem of read.problems) process.stderr.write(`nix-ota-server: ${problem}\n`);
-    process.stderr.write("nix-ota-server: --help tells the options\n");
-    process.exitCode = EXIT.usage;
+    complain([...read.problems, ...fileProblems(read.readable)]);
     break;
-  case "config":
-    await run(read.config);
+  case "config": {
+    const problems = fileProblems(read.config);
+    if (problems.length > 0) complain(problems);
+    else if (read.checkOnly) tellGood(read.config);
+    else await run(read.config);
+  }
+}
+
+function complain(problems: readonly string[]): void {
+  for (const problem of problems) process.stderr.write(`nix-ota-server: ${problem}\n`);
+  process.stderr.write("nix-ota-server: --help tells the options\n");
+  process.exitCode = EXIT.usage;
+}
+
+function tellGood({ listen, databaseUrl }: Config): void {
+  const database = databaseUrl === undefined ? "the embedded database opens" : "PostgreSQL answers";
+  process.stdout.write(
+    `the options and the files they name are right; not tried: whether ${database}, ` +
+      `and whether port ${listen.port} of ${listen.host} is free\n`,
+  );
 }
 
 async function run(config: Config): Promise<void> {

@@ -1,13 +1,23 @@
-/**
- * The options of the program: flag, environment variable and meaning, from
- * which both the parser and `--help` are made. A flag wins over its variable.
- */
+/** One option of the program. A flag wins over its variable. */
+interface Option {
+  /** Without the dashes; undefined: a variable alone. */
+  readonly flag: string | undefined;
+  /** Placeholder for the flag's value. */
+  readonly value: string | undefined;
+  /** Environment variable; an empty one counts as unset. */
+  readonly variable: string;
+  readonly meaning: string;
+  /** Whether the flag can be given more than once, and the variable has commas. */
+  readonly repeats?: true;
+}
+
+/** Every option that has a value. Parser and `--help` are made from it. */
 export const OPTIONS = {
   listen: {
     flag: "listen",
     value: "HOST:PORT",
     variable: "NIX_OTA_LISTEN",
-    meaning: "where to listen, without TLS; port 0 takes a free one (default 127.0.0.1:8080)",
+    meaning: "where to listen; port 0 takes a free one (default 127.0.0.1:8080)",
   },
   dataDir: {
     flag: "data-dir",
@@ -32,6 +42,7 @@ export const OPTIONS = {
     flag: "public-url",
     value: "URL",
     variable: "NIX_OTA_PUBLIC_URLS",
+    repeats: true,
     meaning:
       "URL by which devices know this server; may be repeated, commas in the variable (default: where it listens)",
   },
@@ -41,6 +52,13 @@ export const OPTIONS = {
     variable: "NIX_OTA_SESSION_KEY_FILE",
     meaning:
       "key of device sessions, shared by replicas (default DIR/session.key, made on first start)",
+  },
+  services: {
+    flag: "services",
+    value: "NAMES",
+    variable: "NIX_OTA_SERVICES",
+    meaning:
+      "parts to run, with commas between them: publish, channel, checkin, access (default: all)",
   },
   checkInIntervalS: {
     flag: "check-in-interval",
@@ -54,17 +72,38 @@ export const OPTIONS = {
     variable: "NIX_OTA_LOG_LEVEL",
     meaning: "debug, info, warn or error (default info)",
   },
-} as const;
+} as const satisfies Readonly<Record<string, Option>>;
 
 export type OptionName = keyof typeof OPTIONS;
+
+export const OPTION_NAMES = Object.keys(OPTIONS) as readonly OptionName[];
+
+/** What is asked for instead of a running server; flags without a value. */
+export const SWITCHES = {
+  "check-config": "tell whether options and the files they name are right, and end",
+  help: "this text",
+} as const;
+
+export type SwitchName = keyof typeof SWITCHES;
+
+/** One option, whatever its name. */
+export function optionOf(name: OptionName): Option {
+  return OPTIONS[name];
+}
+
+/** How an option is called where a person set it. */
+export function labelOf(name: OptionName): string {
+  const { flag, variable } = optionOf(name);
+  return flag === undefined ? variable : `--${flag} (${variable})`;
+}
 
 const WIDTH = 34;
 
 /** The text of `--help`. */
 export function usage(): string {
-  const rows = Object.values(OPTIONS).flatMap(({ flag, value, variable, meaning }) => [
-    `  ${(flag === undefined ? variable : `--${flag} ${value}`).padEnd(WIDTH)}${meaning}`,
-    ...(flag === undefined ? [] : [`  ${" ".repeat(WIDTH)}environment: ${variable}`]),
+  const rows = OPTION_NAMES.map(optionOf).flatMap(({ flag, value, variable, meaning }) => [
+    row(flag === undefined ? variable : `--${flag} ${value}`, meaning),
+    ...(flag === undefined ? [] : [row("", `environment: ${variable}`)]),
   ]);
   return [
     "Usage: nix-ota-server [options]",
@@ -72,10 +111,14 @@ export function usage(): string {
     "Keeps signed releases for fleets of NixOS devices and hears how they fare.",
     "",
     ...rows,
-    `  ${"--help".padEnd(WIDTH)}this text`,
+    ...Object.entries(SWITCHES).map(([flag, meaning]) => row(`--${flag}`, meaning)),
     "",
-    "Exit codes: 0 ended by SIGTERM or SIGINT, 1 failure, 2 wrong options,",
+    "Exit codes: 0 ended by SIGTERM or SIGINT, 1 failure, 2 wrong options or files,",
     "3 the database belongs to a later version.",
     "",
   ].join("\n");
+}
+
+function row(name: string, meaning: string): string {
+  return `  ${name.padEnd(WIDTH)}${meaning}`;
 }

@@ -1,4 +1,10 @@
-import { createContextValues, type ConnectRouter, type Interceptor } from "@connectrpc/connect";
+import {
+  Code,
+  ConnectError,
+  createContextValues,
+  type ConnectRouter,
+  type Interceptor,
+} from "@connectrpc/connect";
 import { connectNodeAdapter } from "@connectrpc/connect-node";
 import { createValidateInterceptor } from "@connectrpc/validate";
 import { AccessService } from "@nix-ota/proto/nixota/v1/access_service_pb";
@@ -15,11 +21,14 @@ import { checkinService } from "./checkin/service.ts";
 import type { Deps } from "./deps.ts";
 import { LIMITS } from "./limits.ts";
 import type { HttpHandler } from "./listener.ts";
+import { elsewhere, partOf, type Part } from "./parts.ts";
 import { publishService } from "./publish/service.ts";
 
 export interface RouteOptions {
   readonly deps: Deps;
   readonly credentials: Credentials;
+  /** The parts that run here; calls of the others are answered with their names. */
+  readonly parts: readonly Part[];
   /** Serves what is no call, e.g. `/healthz`. */
   readonly fallback: HttpHandler;
   /** Ends calls that wait, with the error that they answer. */
@@ -31,6 +40,7 @@ export interface RouteOptions {
 /** The whole API: Connect, gRPC and gRPC-web, as protobuf or JSON. */
 export function routes(options: RouteOptions): HttpHandler {
   const { deps } = options;
+  const runs = (part: Part) => options.parts.includes(part);
   const interceptors: Interceptor[] = [
     callLog(deps.log, options.monotonicMs),
     createValidateInterceptor(),
@@ -42,6 +52,10 @@ export function routes(options: RouteOptions): HttpHandler {
     shutdownSignal: options.shutdown,
     requestGate(context) {
       options.shutdown.throwIfAborted();
+      const part = partOf(context.service.typeName);
+      if (part !== undefined && !runs(part)) {
+        throw new ConnectError(elsewhere(part), Code.Unimplemented);
+      }
       gate(context);
     },
     readMaxBytes: LIMITS.callBodyBytes,
@@ -53,12 +67,12 @@ export function routes(options: RouteOptions): HttpHandler {
         address: request.socket.remoteAddress ?? "",
       }),
     routes(router: ConnectRouter) {
-      router.service(PublishService, publishService(deps), {
+      router.service(PublishService, runs("publish") ? publishService(deps) : {}, {
         readMaxBytes: LIMITS.publishBodyBytes,
       });
-      router.service(ChannelService, channelService(deps));
-      router.service(CheckinService, checkinService(deps));
-      router.service(AccessService, accessService(deps));
+      router.service(ChannelService, runs("channel") ? channelService(deps) : {});
+      router.service(CheckinService, runs("checkin") ? checkinService(deps) : {});
+      router.service(AccessService, runs("access") ? accessService(deps) : {});
     },
   });
 }

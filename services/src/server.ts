@@ -89,6 +89,7 @@ async function serve(
         version: versionOfProgram(),
       },
       credentials,
+      parts: config.services,
       shutdown: shutdown.signal,
       monotonicMs: () => performance.now(),
       fallback: healthPages(async () => {
@@ -106,7 +107,7 @@ async function serve(
   if (credentials.publishToken === undefined) {
     log.warn("no publish token: nobody can publish; give --publish-token-file");
   }
-  log.info({ url, publicUrls: [...publicUrls] }, "listening");
+  log.info({ url, publicUrls: [...publicUrls], services: config.services }, "listening");
 
   return {
     url,

@@ -60,15 +60,21 @@ export class TestServer implements AsyncDisposable {
     this.operator = clientsOf(this.url, this.token);
   }
 
-  static async start(kind: DatabaseKind): Promise<TestServer> {
+  /** @param extra More options; `database` is one that others use as well. */
+  static async start(
+    kind: DatabaseKind,
+    extra: { readonly argv?: readonly string[]; readonly database?: string } = {},
+  ): Promise<TestServer> {
     const folder = mkdtempSync(join(tmpdir(), "nix-ota-server-"));
     const token = randomBytes(32).toString("hex");
     const tokenFile = join(folder, "token");
     writeFileSync(tokenFile, token);
     const argv = ["--listen", "127.0.0.1:0", "--data-dir", join(folder, "data")];
     const config = parseConfig(
-      [...argv, "--publish-token-file", tokenFile],
-      kind === "postgresql" ? { DATABASE_URL: await createPostgresDatabase() } : {},
+      [...argv, "--publish-token-file", tokenFile, ...(extra.argv ?? [])],
+      kind === "postgresql"
+        ? { DATABASE_URL: extra.database ?? (await createPostgresDatabase()) }
+        : {},
     );
     if (config.kind !== "config") throw new Error(JSON.stringify(config));
     const server = await startServer(config.config, pino({ level: "silent" }));

@@ -1,0 +1,71 @@
+import { accessSync, constants, statSync, type Stats } from "node:fs";
+import { dirname } from "node:path";
+
+import { readPublishToken } from "./access/publish-token.ts";
+import { readSessionKeys } from "./access/session-key-file.ts";
+import type { Readable } from "./config.ts";
+
+/**
+ * Looks at every file and directory that a configuration names, and makes none.
+ * Returns a sentence for each that a start would stumble over. Options that
+ * could not be read are absent and pass.
+ */
+export function fileProblems(config: Readable): readonly string[] {
+  const { dataDir, sessionKeyFile, publishTokenFile } = config;
+  return [
+    dataDir === undefined ? undefined : directoryProblem(dataDir),
+    sessionKeyFile === undefined ? undefined : sessionKeyProblem(sessionKeyFile),
+    publishTokenFile === undefined ? undefined : sentence(readPublishToken(publishTokenFile)),
+  ].filter((problem) => problem !== undefined);
+}
+
+function directoryProblem(path: string): string | undefined {
+  const found = lookAt(path);
+  if (found === undefined) {
+    const above = nearest(dirname(path));
+    return isWritable(above)
+      ? undefined
+      : `the data directory ${path} cannot be made: this user may not write to ${above}`;
+  }
+  if (!found.isDirectory()) return `the data directory ${path} is no directory; give another one`;
+  if (isWritable(path)) return undefined;
+  return `the data directory ${path} is not writable for this user; change its owner`;
+}
+
+function sessionKeyProblem(path: string): string | undefined {
+  // One that is there is read; one that is not is made at the start.
+  if (lookAt(path) !== undefined) {
+    return sentence(readSessionKeys(path));
+  }
+  const above = nearest(dirname(path));
+  if (isWritable(above)) return undefined;
+  return `the session key file ${path} is not there and cannot be made: this user may not write to ${above}`;
+}
+
+function sentence(read: unknown): string | undefined {
+  return typeof read === "string" ? read : undefined;
+}
+
+/** The path, or the lowest directory above it that exists. */
+function nearest(path: string): string {
+  return lookAt(path) !== undefined || path === dirname(path) ? path : nearest(dirname(path));
+}
+
+/** Undefined: it is not there, or where this user may not look. */
+function lookAt(path: string): Stats | undefined {
+  try {
+    return statSync(path);
+  } catch {
+    return undefined;
+  }
+}
+
+function isWritable(path: string): boolean {
+  if (lookAt(path)?.isDirectory() !== true) return false;
+  try {
+    accessSync(path, constants.W_OK | constants.X_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
