@@ -98,7 +98,7 @@ export const allowedImports: readonly Row[] = [
     reaches: ["clock"],
   },
   {
-    files: "services/src/{auth,call,call-log,errors}.ts",
+    files: "services/src/{auth,call,call-log,errors,unreadable-message}.ts",
     imports: [
       "services/src/{auth,call,errors,ota-error}.ts",
       "services/src/access/!(service|queries).ts",

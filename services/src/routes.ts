@@ -23,6 +23,7 @@ import { LIMITS } from "./limits.ts";
 import type { HttpHandler } from "./listener.ts";
 import { elsewhere, partOf, type Part } from "./parts.ts";
 import { publishService } from "./publish/service.ts";
+import { refuseUnreadable } from "./unreadable-message.ts";
 
 export interface RouteOptions {
   readonly deps: Deps;
@@ -73,6 +74,7 @@ export function routes(options: RouteOptions): HttpHandler {
       router.service(ChannelService, runs("channel") ? channelService(deps) : {});
       router.service(CheckinService, runs("checkin") ? checkinService(deps) : {});
       router.service(AccessService, runs("access") ? accessService(deps) : {});
+      refuseUnreadable(router);
     },
   });
 }
