@@ -21,11 +21,14 @@ const ANY: readonly Reach[] = ["environment", "clock", "processes"];
 
 const FEATURES = "services/src/{publish,channel,checkin,access}";
 const HANDLERS = ["service", "*-calls"];
+/** What carries a rule out over the database, for handlers. */
+const CARRIERS = ["publish-call", "enrol-call"];
 /** What a feature's rules may not know: its handlers, its SQL, and what carries a rule out. */
-const NO_RULES = [...HANDLERS, "*queries", "publish-call"];
+const NO_RULES = [...HANDLERS, "*queries", ...CARRIERS];
 /** Files with secrets in them, and what is made with those. */
-const SECRETS = "services/src/access/{challenge,publish-token,session-key-file,session-token}.ts";
-const WORDS = "services/src/{ota-error,standing}.ts";
+const SECRETS =
+  "services/src/access/{challenge,publish-token,secret-token,session-key-file,session-token}.ts";
+const WORDS = "services/src/{enrolment-mode,ota-error,standing}.ts";
 const DATABASE = "services/src/db/database.ts";
 
 /** What commands do, a folder for each kind of thing that they are about. */
@@ -109,7 +112,13 @@ export const allowedImports: readonly Row[] = [
   },
   {
     files: "services/src/deps.ts",
-    imports: [DATABASE, SECRETS, "services/src/checkin/report-writer.ts", PROTO],
+    imports: [
+      DATABASE,
+      SECRETS,
+      "services/src/checkin/{open-enrolment,report-writer}.ts",
+      "services/src/enrolment-mode.ts",
+      PROTO,
+    ],
     packages: ["kysely", "pino"],
   },
   { files: "services/src/fsync-path.ts", imports: [], packages: ["node:*"] },
@@ -131,7 +140,7 @@ export const allowedImports: readonly Row[] = [
     packages: ["kysely"],
   },
   {
-    files: "services/src/publish/publish-call.ts",
+    files: `${FEATURES}/${any(CARRIERS)}.ts`,
     imports: ["services/src/deps.ts", DATABASE, WORDS, `${FEATURES}/${no(HANDLERS)}.ts`, PROTO],
     packages: [],
   },

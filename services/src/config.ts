@@ -106,6 +106,24 @@ const SCHEMA = z.object({
     readParts,
     `some of ${PARTS.join(", ")}, each once, with commas between them`,
   ).default(PARTS),
+  /** How unknown devices come to a channel that does not say. */
+  enrolment: option(
+    "enrolment",
+    oneOf("open", "token", "approve"),
+    "open, token or approve",
+  ).default("open"),
+  /** Devices without an enrolment token within an hour. */
+  openEnrolmentsPerHour: option(
+    "openEnrolmentsPerHour",
+    (text) => readInteger(text, { least: 1, most: 1_000_000 }),
+    "a number from 1 to 1000000",
+  ).default(10_000),
+  /** Devices without an enrolment token all together. */
+  openEnrolments: option(
+    "openEnrolments",
+    (text) => readInteger(text, { least: 1, most: 10_000_000 }),
+    "a number from 1 to 10000000",
+  ).default(200_000),
   /** How often devices are told to report, seconds. */
   checkInIntervalS: option(
     "checkInIntervalS",

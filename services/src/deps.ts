@@ -2,8 +2,10 @@ import type { Kysely } from "kysely";
 import type { Logger } from "pino";
 
 import type { SessionKeys } from "./access/session-key-file.ts";
+import type { OpenEnrolmentLimits } from "./checkin/open-enrolment.ts";
 import type { ReportWriter } from "./checkin/report-writer.ts";
 import type { Database } from "./db/database.ts";
+import type { EnrolmentMode } from "./enrolment-mode.ts";
 
 /** Everything outside itself that a handler may touch. */
 export interface Deps {
@@ -20,6 +22,8 @@ export interface Deps {
   readonly publicUrls: ReadonlySet<string>;
   /** Makes reports durable, many at a time. */
   readonly reports: ReportWriter;
+  /** How unknown devices come to a channel that does not say, and how many without a token. */
+  readonly enrolment: OpenEnrolmentLimits & { readonly mode: EnrolmentMode };
   /** How often devices are told to report, milliseconds. */
   readonly checkInIntervalMs: number;
   /** Version of the program. */

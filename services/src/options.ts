@@ -60,6 +60,27 @@ export const OPTIONS = {
     meaning:
       "parts to run, with commas between them: publish, channel, checkin, access (default: all)",
   },
+  enrolment: {
+    flag: "enrolment",
+    value: "MODE",
+    variable: "NIX_OTA_ENROLMENT",
+    meaning:
+      "how unknown devices come to a channel that does not say, or is not there yet: open (the first key seen for an id is pinned), token (only by an enrolment token) or approve (an operator accepts them) (default open)",
+  },
+  openEnrolmentsPerHour: {
+    flag: "open-enrolments-per-hour",
+    value: "NUMBER",
+    variable: "NIX_OTA_OPEN_ENROLMENTS_PER_HOUR",
+    meaning:
+      "how many unknown devices may come without an enrolment token within an hour, 1 to 1000000 (default 10000)",
+  },
+  openEnrolments: {
+    flag: "open-enrolments",
+    value: "NUMBER",
+    variable: "NIX_OTA_OPEN_ENROLMENTS",
+    meaning:
+      "how many devices that came without an enrolment token are held at most, 1 to 10000000 (default 200000)",
+  },
   checkInIntervalS: {
     flag: "check-in-interval",
     value: "SECONDS",

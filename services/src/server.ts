@@ -85,6 +85,11 @@ async function serve(
         nowMs: () => Date.now(),
         random: () => Math.random(),
         nextTurn: () => setImmediate(),
+        enrolment: {
+          mode: config.enrolment,
+          perHour: config.openEnrolmentsPerHour,
+          most: config.openEnrolments,
+        },
         checkInIntervalMs: config.checkInIntervalS * 1000,
         version: versionOfProgram(),
       },

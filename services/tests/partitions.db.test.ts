@@ -1,7 +1,7 @@
 import { sql } from "kysely";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 
-import { pinDevice } from "../src/checkin/device-queries.ts";
+import { pinDevice } from "../src/checkin/identity-queries.ts";
 import { ensureEventPartitions } from "../src/db/partitions.ts";
 import type { Store } from "../src/db/store.ts";
 import { DATABASES, openTestStore } from "./databases.testkit.ts";
@@ -25,7 +25,7 @@ describe.each(DATABASES)("the months of the event history on %s", (kind) => {
 
   test("are made although events came before them, as after a clock that jumped", async () => {
     const device = { id: "early", publicKey: seed(1), channel: "prod", target: "" } as const;
-    await pinDevice(store.db, { ...device, standing: "accepted" });
+    await pinDevice(store.db, { ...device, standing: "accepted", enrolledBy: "open" });
     const months = await sql<{ name: string }>`
       select inhrelid::regclass::text as name from pg_inherits
        where inhparent = 'device_event'::regclass and inhrelid <> 'device_event_other'::regclass

@@ -3,7 +3,7 @@ import { AgentState, Outcome, ReportSchema } from "@nix-ota/proto/nixota/v1/devi
 import { type Kysely, type KyselyPlugin, sql } from "kysely";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 
-import { pinDevice } from "../src/checkin/device-queries.ts";
+import { pinDevice } from "../src/checkin/identity-queries.ts";
 import { commitReports } from "../src/checkin/report-queries.ts";
 import { reportRow } from "../src/checkin/report-row.ts";
 import type { Database } from "../src/db/database.ts";
@@ -27,7 +27,7 @@ describe.each(DATABASES)("a batch of reports on %s", (kind) => {
   const pin = async (...ids: string[]) => {
     for (const id of ids) {
       const device = { id, publicKey: seed(1), channel: "prod", target: "" } as const;
-      await pinDevice(store.db, { ...device, standing: "accepted" });
+      await pinDevice(store.db, { ...device, standing: "accepted", enrolledBy: "open" });
     }
   };
   const row = (
@@ -279,7 +279,7 @@ test("a report that a newer one overtakes at another replica is acknowledged wit
   const store = await openTestStore("postgresql");
   try {
     const device = { id: "gw-1", publicKey: seed(1), channel: "prod", target: "" } as const;
-    await pinDevice(store.db, { ...device, standing: "accepted" });
+    await pinDevice(store.db, { ...device, standing: "accepted", enrolledBy: "open" });
     const newer = await store.db.startTransaction().execute();
     await sql`insert into device_status (device_id, key_epoch, sequence, boot_id, state, running,
         booted, profile, floor_revision, floor_sha256, committed_revision, agent_version,

@@ -4,10 +4,13 @@ import type { AccessService } from "@nix-ota/proto/nixota/v1/access_service_pb";
 
 import { actorOf, callerOf } from "../auth.ts";
 import type { Deps } from "../deps.ts";
+import { enrolmentTokenCalls } from "./enrolment-token-calls.ts";
 
 /** What AccessService does; the contract says what each call promises. */
 export function accessService(deps: Deps): Partial<ServiceImpl<typeof AccessService>> {
   return {
+    ...enrolmentTokenCalls(deps),
+
     getCaller(_request, context) {
       const caller = callerOf(context);
       const scopes = caller.kind === "operator" ? [...caller.scopes] : [];

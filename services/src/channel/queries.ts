@@ -1,6 +1,7 @@
 import { sql } from "kysely";
 
 import type { Db } from "../db/database.ts";
+import type { EnrolmentMode } from "../enrolment-mode.ts";
 import type { DeviceFacts, HeadFacts } from "./offer.ts";
 
 /** The head for one target, with the envelope to serve. */
@@ -107,7 +108,8 @@ export interface StoredChannel {
   readonly headRevision: bigint;
   readonly threshold: number;
   readonly paused: boolean;
-  readonly enrolment: "open" | "token" | "approve";
+  /** Null: as the server's default says. */
+  readonly enrolment: EnrolmentMode | null;
   readonly createdAt: Date;
   readonly keys: readonly { readonly publicKey: Uint8Array; readonly name: string }[];
 }

@@ -140,6 +140,7 @@ async function offerAsked(
 }
 
 const ENROLMENT = {
+  default: EnrolmentMode.UNSPECIFIED,
   open: EnrolmentMode.OPEN,
   token: EnrolmentMode.TOKEN,
   approve: EnrolmentMode.APPROVE,
@@ -152,7 +153,7 @@ function channelMessage(channel: StoredChannel): Channel {
     publicKeys: channel.keys.map(({ publicKey, name }) => ({ key: publicKey, name })),
     threshold: channel.threshold,
     paused: channel.paused,
-    enrolment: ENROLMENT[channel.enrolment],
+    enrolment: ENROLMENT[channel.enrolment ?? "default"],
     createdAt: timestampFromDate(channel.createdAt),
   });
 }

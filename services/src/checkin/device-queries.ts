@@ -1,73 +1,8 @@
 import { sql } from "kysely";
 
 import type { Db } from "../db/database.ts";
-import type { Standing } from "../standing.ts";
 import type { DeviceFilter } from "./device-filter.ts";
 import type { StoredDevice, StoredStatus } from "./stored-device.ts";
-
-/** A device as far as its proof of who it is goes. */
-export interface DeviceIdentity {
-  readonly publicKey: Uint8Array;
-  readonly standing: Standing;
-  readonly keyEpoch: number;
-  /** Highest sequence reported under the key; 0: none. */
-  readonly lastSequence: bigint;
-}
-
-/** Who holds an id; undefined: nobody. */
-export async function findIdentity(db: Db, deviceId: string): Promise<DeviceIdentity | undefined> {
-  const row = await db
-    .selectFrom("device")
-    .leftJoin("device_status", (join) =>
-      join
-        .onRef("device_status.device_id", "=", "device.id")
-        .onRef("device_status.key_epoch", "=", "device.key_epoch"),
-    )
-    .where("device.id", "=", deviceId)
-    .select(["public_key", "standing", "device.key_epoch", "sequence"])
-    .executeTakeFirst();
-  if (row === undefined) return undefined;
-  return {
-    publicKey: row.public_key,
-    standing: row.standing,
-    keyEpoch: row.key_epoch,
-    lastSequence: row.sequence ?? 0n,
-  };
-}
-
-/** How a channel takes unknown devices; a channel that is not there yet takes them openly. */
-export async function findEnrolmentMode(
-  db: Db,
-  channel: string,
-): Promise<"open" | "token" | "approve"> {
-  const row = await db
-    .selectFrom("channel")
-    .where("name", "=", channel)
-    .select("enrolment")
-    .executeTakeFirst();
-  return row?.enrolment ?? "open";
-}
-
-/** Pins a key to an id. @returns Whether this call did; false: the id is held already. */
-export async function pinDevice(
-  db: Db,
-  device: {
-    readonly id: string;
-    readonly publicKey: Uint8Array;
-    readonly channel: string;
-    readonly target: string;
-    readonly standing: Standing;
-  },
-): Promise<boolean> {
-  const { id, publicKey, channel, target, standing } = device;
-  const pinned = await db
-    .insertInto("device")
-    .values({ id, channel, target, standing, public_key: publicKey })
-    .onConflict((conflict) => conflict.column("id").doNothing())
-    .returning("id")
-    .executeTakeFirst();
-  return pinned !== undefined;
-}
 
 /** Devices by id: one of them, or those after an id. */
 export async function findDevices(

@@ -2,16 +2,20 @@ import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import type { ServiceImpl } from "@connectrpc/connect";
 import { claimedDeviceId } from "@nix-ota/proto/auth-statement";
 import { isSoundPublicKey } from "@nix-ota/proto/ed25519";
-import type { CheckinService, EnrolRequest } from "@nix-ota/proto/nixota/v1/checkin_service_pb";
+import type {
+  CheckinService,
+  SignedAuthStatement,
+} from "@nix-ota/proto/nixota/v1/checkin_service_pb";
 
 import { isOwnChallenge, makeChallenge } from "../access/challenge.ts";
 import { issueSession, SESSION_LIFE_S } from "../access/session-token.ts";
 import type { Deps } from "../deps.ts";
 import { OtaError } from "../ota-error.ts";
 import { standingMessage } from "./device-message.ts";
-import { findEnrolmentMode, findIdentity, pinDevice } from "./device-queries.ts";
-import { decideEnrolment, type EnrolmentDecision } from "./enrolment.ts";
+import { enrol } from "./enrol-call.ts";
+import { findIdentity, noteKeyConflict, type DeviceIdentity } from "./identity-queries.ts";
 import { requireProof } from "./proof.ts";
+import { keyConflict, revoked } from "./refusals.ts";
 
 type IdentityCalls = Pick<
   ServiceImpl<typeof CheckinService>,
@@ -20,7 +24,6 @@ type IdentityCalls = Pick<
 
 /** The calls by which a device proves who it is. */
 export function identityCalls(deps: Deps): IdentityCalls {
-  const { db } = deps;
   return {
     createChallenge({ deviceId }) {
       return { nonce: makeChallenge(deviceId, deps.sessionKeys, deps.nowMs()) };
@@ -38,7 +41,9 @@ export function identityCalls(deps: Deps): IdentityCalls {
           "the statement is not signed by the key presented",
         ),
       });
-      const { standing, keyEpoch } = await enrol(deps, deviceId, request);
+      const { standing, keyEpoch } = await notingConflicts(deps, deviceId, () =>
+        enrol(deps, deviceId, request),
+      );
       return { standing: standingMessage(standing), keyEpoch };
     },
 
@@ -47,15 +52,9 @@ export function identityCalls(deps: Deps): IdentityCalls {
       if (deviceId === undefined) {
         throw new OtaError("CREDENTIAL_INVALID", "the statement is not one of a device");
       }
-      const identity = await findIdentity(db, deviceId);
-      if (identity === undefined) {
-        throw new OtaError("DEVICE_UNKNOWN", `there is no device ${deviceId}; enrol it`);
-      }
-      requireProof(auth, {
-        ...proofRules(deps),
-        publicKey: identity.publicKey,
-        notSigned: keyConflict(deviceId),
-      });
+      const identity = await notingConflicts(deps, deviceId, () =>
+        requirePinned(deps, deviceId, auth),
+      );
       const { standing, keyEpoch, lastSequence } = identity;
       if (standing === "revoked" || standing === "rejected") throw revoked(deviceId);
       const expiresAtS = Math.floor(deps.nowMs() / 1000) + SESSION_LIFE_S;
@@ -69,48 +68,43 @@ export function identityCalls(deps: Deps): IdentityCalls {
   };
 }
 
-/** Pins an unknown device, or recognises a known one. */
-async function enrol(
-  { db }: Deps,
+/** Who the device is, by a proof of the key that is pinned to its id. */
+async function requirePinned(
+  deps: Deps,
   deviceId: string,
-  request: EnrolRequest,
-): Promise<EnrolmentDecision & { readonly kind: "known" }> {
-  const { channel, target, publicKey } = request;
-  const mode = await findEnrolmentMode(db, channel);
-  let decision = decideEnrolment(publicKey, await findIdentity(db, deviceId), mode);
-  if (decision.kind === "pin") {
-    const { standing } = decision;
-    const pinned = await pinDevice(db, { id: deviceId, publicKey, channel, target, standing });
-    if (pinned) return { kind: "known", standing, keyEpoch: 1 };
-    // Another call pinned the id in between: what it pinned decides.
-    decision = decideEnrolment(publicKey, await findIdentity(db, deviceId), mode);
+  auth: SignedAuthStatement | undefined,
+): Promise<DeviceIdentity> {
+  const identity = await findIdentity(deps.db, deviceId);
+  if (identity === undefined) {
+    throw new OtaError("DEVICE_UNKNOWN", `there is no device ${deviceId}; enrol it`);
   }
-  switch (decision.kind) {
-    case "known":
-      return decision;
-    case "conflict":
-      throw keyConflict(deviceId);
-    case "revoked":
-      throw revoked(deviceId);
-    case "closed":
-      throw new OtaError(
-        "ENROLMENT_CLOSED",
-        `channel ${channel} takes devices by enrolment token, which this server cannot check`,
-      );
-    case "pin":
-      throw new OtaError("DEVICE_UNKNOWN", `${deviceId} was deleted meanwhile; enrol it again`);
-  }
+  const { publicKey } = identity;
+  requireProof(auth, { ...proofRules(deps), publicKey, notSigned: keyConflict(deviceId) });
+  return identity;
 }
 
-function revoked(deviceId: string): OtaError {
-  return new OtaError("DEVICE_REVOKED", `the access of ${deviceId} was ended by an operator`);
-}
+/** At most so often it is written down that another key was presented for an id. */
+const CONFLICT_NOTED_EVERY_MS = 60_000;
 
-function keyConflict(deviceId: string): OtaError {
-  return new OtaError(
-    "KEY_CONFLICT",
-    `${deviceId} is pinned to another key; give the device another id, or have its key replaced`,
-  );
+/**
+ * Another key that is presented for a held id is refused, and shown to
+ * operators. Who presents keys without end makes one row be written a minute.
+ */
+async function notingConflicts<T>(
+  deps: Deps,
+  deviceId: string,
+  call: () => Promise<T>,
+): Promise<T> {
+  try {
+    return await call();
+  } catch (cause) {
+    if (cause instanceof OtaError && cause.kind === "KEY_CONFLICT") {
+      const nowMs = deps.nowMs();
+      const since = new Date(nowMs - CONFLICT_NOTED_EVERY_MS);
+      await noteKeyConflict(deps.db, deviceId, { now: new Date(nowMs), since });
+    }
+    throw cause;
+  }
 }
 
 function proofRules({ publicUrls, sessionKeys, nowMs }: Deps) {

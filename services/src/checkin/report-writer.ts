@@ -7,7 +7,7 @@ import { rowBytes, type ReportRow } from "./report-row.ts";
 export type ReportOutcome =
   | { readonly kind: "device-unknown" }
   | { readonly kind: "key-replaced" }
-  | { readonly kind: "refused"; readonly standing: Standing }
+  | { readonly kind: "refused"; readonly standing: Exclude<Standing, "accepted"> }
   | {
       readonly kind: "durable";
       /** Highest sequence that is durable under the key. */

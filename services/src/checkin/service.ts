@@ -23,6 +23,7 @@ import { findDevices, findEvents } from "./device-queries.ts";
 import { directiveMessage } from "./directive.ts";
 import { explain } from "./explain.ts";
 import { identityCalls } from "./identity-calls.ts";
+import { mayNotReport, replaced } from "./refusals.ts";
 import { reportRow } from "./report-row.ts";
 import type { StoredDevice } from "./stored-device.ts";
 
@@ -104,21 +105,9 @@ async function takeReport(
       });
     case "device-unknown":
     case "key-replaced":
-      throw new OtaError(
-        "CREDENTIAL_INVALID",
-        "the device or its key was replaced; authenticate again",
-      );
+      throw replaced();
     case "refused":
-      if (outcome.standing === "pending") {
-        throw new OtaError(
-          "PENDING_APPROVAL",
-          `${session.deviceId} waits for an operator's approval`,
-        );
-      }
-      throw new OtaError(
-        "DEVICE_REVOKED",
-        `the access of ${session.deviceId} was ended by an operator`,
-      );
+      throw mayNotReport(session.deviceId, outcome.standing);
   }
 }
 

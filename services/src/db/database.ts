@@ -1,5 +1,6 @@
 import type { ColumnType, Generated, Kysely, Transaction } from "kysely";
 
+import type { EnrolmentMode } from "../enrolment-mode.ts";
 import type { Standing } from "../standing.ts";
 
 /**
@@ -27,6 +28,7 @@ export interface Database {
   console_session: ConsoleSessionTable;
   enrolment_token: EnrolmentTokenTable;
   forgotten_device: ForgottenDeviceTable;
+  open_enrolment: OpenEnrolmentTable;
   installation: InstallationTable;
 }
 
@@ -46,8 +48,12 @@ interface ChannelTable {
   threshold: number;
   /** While true nothing is offered. */
   paused: Generated<boolean>;
-  /** How an unknown device comes to the channel. */
-  enrolment: Generated<"open" | "token" | "approve">;
+  /** How an unknown device comes to the channel; null: as the server's default says. */
+  enrolment: ColumnType<
+    EnrolmentMode | null,
+    EnrolmentMode | null | undefined,
+    EnrolmentMode | null
+  >;
   created_at: Stamp;
   /**
    * Rises, by a trigger, with every change of the row: what tells a process that
@@ -104,6 +110,8 @@ interface ManifestTable {
   not_after_s: Int8;
   message: string;
   source_revision: string;
+  /** Channel that its devices may move to; empty: none. */
+  next_channel: Generated<string>;
 }
 
 /** A signature that verified under a key of the channel. Owner: publish. */
@@ -298,6 +306,18 @@ interface ForgottenDeviceTable {
   id: string;
   key_epoch: number;
   forgotten_at: ColumnType<Date, Date | undefined, Date>;
+}
+
+/**
+ * One row: how many devices came without an enrolment token. Whoever pins or
+ * deletes such a device counts in the same transaction. Owner: checkin.
+ */
+interface OpenEnrolmentTable {
+  id: Generated<number>;
+  device_count: Int8;
+  window_began_at: ColumnType<Date, Date | undefined, Date>;
+  /** Those of them that came since. */
+  window_count: Generated<number>;
 }
 
 /** One row about the database as a whole. Owner: db. */

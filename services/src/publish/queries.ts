@@ -150,6 +150,7 @@ export async function insertRelease(
         not_after_s: manifest.notAfterS,
         message: storable(manifest.message),
         source_revision: storable(manifest.sourceRevision),
+        next_channel: manifest.nextChannel,
       })),
     )
     .execute();

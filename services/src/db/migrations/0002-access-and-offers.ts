@@ -36,6 +36,10 @@ const STATEMENTS = [
   // A manifest that a device returned may come without its listing, which a
   // restored server has lost. Publish checks by itself that listings are there.
   `alter table manifest drop constraint manifest_listing_known`,
+  // A signed leave to move to another channel.
+  `alter table manifest add column next_channel text not null default ''`,
+  `create index manifest_by_next_channel on manifest (channel, next_channel)
+    where next_channel <> ''`,
   `create table returned_manifest (
     channel text not null references channel on delete cascade,
     target text not null
@@ -89,16 +93,36 @@ const STATEMENTS = [
     suspended_at timestamptz
   )`,
 
+  // Null: the server's default, which its configuration may change.
+  `alter table channel alter column enrolment drop not null, alter column enrolment drop default`,
+  `update channel set enrolment = null`,
+
+  // Ids in the order of their bytes, so that a search by how they begin is a
+  // range of the primary key, and the order is the same in every database.
+  `alter table device alter column id type text collate "C"`,
+  `alter table device_status alter column device_id type text collate "C"`,
+  `alter table attempt alter column device_id type text collate "C"`,
+  `alter table device_event alter column device_id type text collate "C"`,
   `alter table device
     add column enrolled_by text not null default '',
     add column key_conflict_at timestamptz`,
   `create index device_by_tag on device using gin (tags)`,
   `create index device_by_standing on device (standing, id) where standing <> 'accepted'`,
   `create table forgotten_device (
-    id text primary key constraint forgotten_device_id_form check (id ~ '${ID}'),
+    id text collate "C" primary key constraint forgotten_device_id_form check (id ~ '${ID}'),
     key_epoch integer not null,
     forgotten_at timestamptz not null default now()
   )`,
+  // How many devices came without an enrolment token: all together, and since a
+  // window of an hour began.
+  `create table open_enrolment (
+    id smallint primary key default 1 constraint open_enrolment_is_one check (id = 1),
+    device_count bigint not null
+      constraint open_enrolment_count_range check (device_count >= 0),
+    window_began_at timestamptz not null default 'epoch',
+    window_count integer not null default 0
+  )`,
+  `insert into open_enrolment (device_count) select count(*) from device`,
   `alter table device_status
     add column other_boot_id text not null default '',
     add column cloned_at timestamptz`,

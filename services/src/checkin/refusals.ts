@@ -1,0 +1,29 @@
+import { OtaError } from "../ota-error.ts";
+import type { Standing } from "../standing.ts";
+
+/** The id is pinned to another key than the caller's. */
+export function keyConflict(deviceId: string): OtaError {
+  return new OtaError(
+    "KEY_CONFLICT",
+    `${deviceId} is pinned to another key; give the device another id, or have its key replaced`,
+  );
+}
+
+/** An operator ended or refused the device's access. */
+export function revoked(deviceId: string): OtaError {
+  return new OtaError("DEVICE_REVOKED", `the access of ${deviceId} was ended by an operator`);
+}
+
+/** The device's session is of a key, or of a device, that is no more. */
+export function replaced(): OtaError {
+  return new OtaError(
+    "CREDENTIAL_INVALID",
+    "the device or its key was replaced; authenticate again",
+  );
+}
+
+/** Why a device of this standing may not report. */
+export function mayNotReport(deviceId: string, standing: Exclude<Standing, "accepted">): OtaError {
+  if (standing !== "pending") return revoked(deviceId);
+  return new OtaError("PENDING_APPROVAL", `${deviceId} waits for an operator's approval`);
+}
