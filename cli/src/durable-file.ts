@@ -4,17 +4,38 @@ import { dirname } from "node:path";
 /** For its owner alone: what these files hold is secret or steers where secrets go. */
 const OWNER_ONLY = 0o600;
 
-/**
- * Makes a file that survives a power cut, readable by its owner only. It never replaces one.
- *
- * @throws what `open` throws, EEXIST among it, and what writing throws; then there is no file.
- */
-export async function createDurableFile(file: string, text: string): Promise<void> {
-  await writeAll(await open(file, "wx", OWNER_ONLY), file, text);
-  await syncFolder(dirname(file));
+/** A file that nobody else can make any more, to be filled or given up. */
+export interface ReservedFile {
+  /** Fills it so that it survives a power cut; when that fails there is no file. */
+  fill(text: string): Promise<void>;
+  giveUp(): Promise<void>;
 }
 
-/** The sentence for what `createDurableFile` throws. */
+/**
+ * Makes an empty file, readable by its owner only. It never replaces one.
+ *
+ * @throws what `open` throws, EEXIST among it.
+ */
+export async function reserveDurableFile(file: string): Promise<ReservedFile> {
+  const handle = await open(file, "wx", OWNER_ONLY);
+  return {
+    async fill(text) {
+      await writeAll(handle, file, text);
+      await syncFolder(dirname(file));
+    },
+    async giveUp() {
+      await handle.close();
+      await rm(file, { force: true });
+    },
+  };
+}
+
+/** Makes a file as `reserveDurableFile` does, and fills it. */
+export async function createDurableFile(file: string, text: string): Promise<void> {
+  await (await reserveDurableFile(file)).fill(text);
+}
+
+/** The sentence for what making or filling a file throws. */
 export function createProblem(error: unknown, file: string): string {
   const code = error instanceof Error && "code" in error ? error.code : undefined;
   if (code === "EEXIST") return `${file} exists and is never overwritten; give another --out`;

@@ -1,11 +1,14 @@
 import { Command, Option, type CommandUnknownOpts } from "@commander-js/extra-typings";
 
+import { auditCommand } from "./commands/audit.ts";
 import { contextCommand } from "./commands/context.ts";
 import { deviceCommand } from "./commands/device.ts";
+import { enrolTokenCommand } from "./commands/enrol-token.ts";
 import { inspectCommand } from "./commands/inspect.ts";
 import { keygenCommand } from "./commands/keygen.ts";
 import { publishCommand } from "./commands/publish.ts";
 import { releaseCommand } from "./commands/release.ts";
+import { tokenCommand } from "./commands/token.ts";
 import { verifyCommand } from "./commands/verify.ts";
 import { whoamiCommand } from "./commands/whoami.ts";
 import type { Host } from "./host.ts";
@@ -26,6 +29,9 @@ export function createProgram(host: Host): CommandUnknownOpts {
     .addCommand(inspectCommand(host))
     .addCommand(releaseCommand(host))
     .addCommand(deviceCommand(host))
+    .addCommand(tokenCommand(host))
+    .addCommand(enrolTokenCommand(host))
+    .addCommand(auditCommand(host))
     .addCommand(contextCommand(host))
     .addCommand(whoamiCommand(host))
     .addHelpText("after", EXIT_CODES);

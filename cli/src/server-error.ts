@@ -67,6 +67,16 @@ export async function answerOf<T>(call: Promise<T>, url: string): Promise<T> {
   }
 }
 
+/**
+ * What every answer of the contract has, although a message's field can be unset.
+ *
+ * @throws {CliError} `unreachable` when it is not there.
+ */
+export function given<T>(value: T | undefined, url: string): T {
+  if (value !== undefined) return value;
+  throw new CliError("unreachable", `${url} left out what was asked for; check its version`);
+}
+
 function translate(error: ConnectError, url: string): CliError {
   const refusal = reasonOf(error);
   // The sentence is the server's, or that of whatever answered in its place.
