@@ -22,12 +22,12 @@ const ANY: readonly Reach[] = ["environment", "clock", "processes"];
 const FEATURES = "services/src/{publish,channel,checkin,access}";
 const HANDLERS = ["service", "*-calls"];
 /** What carries a rule out over the database, for handlers. */
-const CARRIERS = ["publish-call", "enrol-call"];
+const CARRIERS = ["publish-call", "enrol-call", "operator-check", "ended-callers"];
 /** What a feature's rules may not know: its handlers, its SQL, and what carries a rule out. */
 const NO_RULES = [...HANDLERS, "*queries", ...CARRIERS];
 /** Files with secrets in them, and what is made with those. */
 const SECRETS =
-  "services/src/access/{challenge,publish-token,secret-token,session-key-file,session-token}.ts";
+  "services/src/access/{challenge,secret,secret-file,secret-token,session-key-file,session-token}.ts";
 const WORDS = "services/src/{enrolment-mode,ota-error,standing}.ts";
 const DATABASE = "services/src/db/database.ts";
 
@@ -101,10 +101,10 @@ export const allowedImports: readonly Row[] = [
     reaches: ["clock"],
   },
   {
-    files: "services/src/{auth,call,call-log,errors,unreadable-message}.ts",
+    files: "services/src/{auth,call,call-log,caller-gate,errors,unreadable-message}.ts",
     imports: [
       "services/src/{auth,call,errors,ota-error}.ts",
-      "services/src/access/!(service|queries).ts",
+      `services/src/access/${no([...HANDLERS, "*queries"])}.ts`,
       "services/src/db/sql-fault.ts",
       PROTO,
     ],
@@ -115,6 +115,7 @@ export const allowedImports: readonly Row[] = [
     imports: [
       DATABASE,
       SECRETS,
+      "services/src/access/operator-check.ts",
       "services/src/checkin/{open-enrolment,report-writer}.ts",
       "services/src/enrolment-mode.ts",
       PROTO,
@@ -125,7 +126,12 @@ export const allowedImports: readonly Row[] = [
   { files: "services/src/*.ts", imports: [WORDS, PROTO], packages: [] },
   {
     files: `${FEATURES}/${any(HANDLERS)}.ts`,
-    imports: ["services/src/{auth,call,cursor,deps,ota-error}.ts", `${FEATURES}/*.ts`, PROTO],
+    imports: [
+      "services/src/{auth,call,cursor,deps,ota-error}.ts",
+      DATABASE,
+      `${FEATURES}/*.ts`,
+      PROTO,
+    ],
     packages: [BUF, CONNECT],
   },
   {

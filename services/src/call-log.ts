@@ -2,7 +2,8 @@ import type { Interceptor } from "@connectrpc/connect";
 import { Code } from "@connectrpc/connect";
 import type { Logger } from "pino";
 
-import { actorOf, type Caller, CALLER } from "./auth.ts";
+import type { Caller } from "./access/caller.ts";
+import { actorOf, CALLER } from "./auth.ts";
 import { CALL } from "./call.ts";
 import { answerTo } from "./errors.ts";
 

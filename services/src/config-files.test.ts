@@ -26,11 +26,17 @@ test("every file that is missing or wrong is told at once, with the remedy", () 
   writeFileSync(at("file"), "");
   writeFileSync(at("key"), "short\n");
   chmodSync(at("key"), 0o600);
-  const config = { dataDir: at("file"), sessionKeyFile: at("key"), publishTokenFile: at("none") };
+  const config = {
+    dataDir: at("file"),
+    sessionKeyFile: at("key"),
+    publishTokenFile: at("none"),
+    adminTokenFile: at("file"),
+  };
   expect(fileProblems(config)).toEqual([
     expect.stringMatching(/file is no directory; give another one$/),
     expect.stringMatching(/openssl rand -base64 32$/),
     expect.stringMatching(/the publish token file .*none cannot be read/),
+    expect.stringMatching(/the admin token file .*file must hold one secret/),
   ]);
 });
 

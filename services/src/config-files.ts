@@ -1,7 +1,7 @@
 import { accessSync, constants, statSync, type Stats } from "node:fs";
 import { dirname } from "node:path";
 
-import { readPublishToken } from "./access/publish-token.ts";
+import { readSecretFile } from "./access/secret-file.ts";
 import { readSessionKeys } from "./access/session-key-file.ts";
 import type { Readable } from "./config.ts";
 
@@ -11,11 +11,12 @@ import type { Readable } from "./config.ts";
  * could not be read are absent and pass.
  */
 export function fileProblems(config: Readable): readonly string[] {
-  const { dataDir, sessionKeyFile, publishTokenFile } = config;
+  const { dataDir, sessionKeyFile, publishTokenFile, adminTokenFile } = config;
   return [
     dataDir === undefined ? undefined : directoryProblem(dataDir),
     sessionKeyFile === undefined ? undefined : sessionKeyProblem(sessionKeyFile),
-    publishTokenFile === undefined ? undefined : sentence(readPublishToken(publishTokenFile)),
+    secretProblem(publishTokenFile, "publish token"),
+    secretProblem(adminTokenFile, "admin token"),
   ].filter((problem) => problem !== undefined);
 }
 
@@ -40,6 +41,13 @@ function sessionKeyProblem(path: string): string | undefined {
   const above = nearest(dirname(path));
   if (isWritable(above)) return undefined;
   return `the session key file ${path} is not there and cannot be made: this user may not write to ${above}`;
+}
+
+function secretProblem(
+  path: string | undefined,
+  what: "publish token" | "admin token",
+): string | undefined {
+  return path === undefined ? undefined : sentence(readSecretFile(path, what));
 }
 
 function sentence(read: unknown): string | undefined {

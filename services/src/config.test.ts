@@ -14,6 +14,7 @@ test("without options it listens on loopback and keeps everything in ./nix-ota-d
       dataDir: resolve("nix-ota-data"),
       databaseUrl: undefined,
       publishTokenFile: undefined,
+      adminTokenFile: undefined,
       publicUrls: [],
       sessionKeyFile: resolve("nix-ota-data/session.key"),
       services: ["publish", "channel", "checkin", "access"],

@@ -87,8 +87,10 @@ const SCHEMA = z.object({
     readDatabaseUrl,
     "a URL that begins with postgres:// or postgresql://",
   ).optional(),
-  /** Undefined: nobody can publish or read. */
+  /** Undefined: whoever publishes has a token of the database. */
   publishTokenFile: option("publishTokenFile", readPath, "a file").optional(),
+  /** Undefined: admins have tokens of the database. */
+  adminTokenFile: option("adminTokenFile", readPath, "a file").optional(),
   /** Normalised; empty: where it listens. */
   publicUrls: z
     .array(

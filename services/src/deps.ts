@@ -1,6 +1,7 @@
 import type { Kysely } from "kysely";
 import type { Logger } from "pino";
 
+import type { OperatorCheck } from "./access/operator-check.ts";
 import type { SessionKeys } from "./access/session-key-file.ts";
 import type { OpenEnrolmentLimits } from "./checkin/open-enrolment.ts";
 import type { ReportWriter } from "./checkin/report-writer.ts";
@@ -17,6 +18,8 @@ export interface Deps {
   readonly random: () => number;
   /** Lets what waits in the event loop have its turn. */
   readonly nextTurn: () => Promise<void>;
+  readonly operators: OperatorCheck;
+  /** Those of the moment: read them where they are used. */
   readonly sessionKeys: SessionKeys;
   /** Normalised URLs by which devices may mean this server. */
   readonly publicUrls: ReadonlySet<string>;

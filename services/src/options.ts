@@ -38,6 +38,12 @@ export const OPTIONS = {
     meaning:
       "file with a secret of at least 32 bytes, whose bearer may publish on any channel and read",
   },
+  adminTokenFile: {
+    flag: "admin-token-file",
+    value: "FILE",
+    variable: "NIX_OTA_ADMIN_TOKEN_FILE",
+    meaning: "file with a secret of at least 32 bytes, whose bearer is an admin",
+  },
   publicUrls: {
     flag: "public-url",
     value: "URL",

@@ -13,9 +13,9 @@ import { CheckinService } from "@nix-ota/proto/nixota/v1/checkin_service_pb";
 import { PublishService } from "@nix-ota/proto/nixota/v1/publish_service_pb";
 
 import { accessService } from "./access/service.ts";
-import { callerGate, type Credentials } from "./auth.ts";
 import { callLog } from "./call-log.ts";
 import { CALL } from "./call.ts";
+import { callerGate } from "./caller-gate.ts";
 import { channelService } from "./channel/service.ts";
 import { checkinService } from "./checkin/service.ts";
 import type { Deps } from "./deps.ts";
@@ -27,7 +27,6 @@ import { refuseUnreadable } from "./unreadable-message.ts";
 
 export interface RouteOptions {
   readonly deps: Deps;
-  readonly credentials: Credentials;
   /** The parts that run here; calls of the others are answered with their names. */
   readonly parts: readonly Part[];
   /** Serves what is no call, e.g. `/healthz`. */
@@ -46,18 +45,25 @@ export function routes(options: RouteOptions): HttpHandler {
     callLog(deps.log, options.monotonicMs),
     createValidateInterceptor(),
   ];
-  const gate = callerGate(options.credentials, deps.nowMs, deps.log);
+  const gate = callerGate({
+    operators: deps.operators,
+    get sessionKeys() {
+      return deps.sessionKeys;
+    },
+    nowMs: deps.nowMs,
+    log: deps.log,
+  });
   return connectNodeAdapter({
     interceptors,
     fallback: options.fallback,
     shutdownSignal: options.shutdown,
-    requestGate(context) {
+    async requestGate(context) {
       options.shutdown.throwIfAborted();
       const part = partOf(context.service.typeName);
       if (part !== undefined && !runs(part)) {
         throw new ConnectError(elsewhere(part), Code.Unimplemented);
       }
-      gate(context);
+      await gate(context);
     },
     readMaxBytes: LIMITS.callBodyBytes,
     writeMaxBytes: LIMITS.answerBytes,

@@ -4,9 +4,10 @@ import { setImmediate } from "node:timers/promises";
 import { normalizeServerUrl } from "@nix-ota/proto/auth-statement";
 import type { Logger } from "pino";
 
-import { readPublishToken } from "./access/publish-token.ts";
-import { readSessionKeys } from "./access/session-key-file.ts";
-import type { Credentials } from "./auth.ts";
+import { createOperatorCheck, type FileSecrets } from "./access/operator-check.ts";
+import { readSecretFile } from "./access/secret-file.ts";
+import { readSessionKeys, type SessionKeys } from "./access/session-key-file.ts";
+import { createUseNotes } from "./access/use-notes.ts";
 import { commitReports } from "./checkin/report-queries.ts";
 import { createReportWriter } from "./checkin/report-writer.ts";
 import type { Config } from "./config.ts";
@@ -41,16 +42,30 @@ export class StartRefused extends Error {
   override readonly name = "StartRefused";
 }
 
+/** What of the world around it a server can be given another of. */
+export interface Surroundings {
+  /** Opens the database that the configuration names. */
+  readonly connect: (config: Config, log: Logger) => Promise<Store>;
+  /** Milliseconds since 1970 UTC. */
+  readonly nowMs: () => number;
+}
+
+const SURROUNDINGS: Surroundings = { connect, nowMs: () => Date.now() };
+
 /**
  * Opens the database, migrates it and listens.
  *
  * @throws {StartRefused} for files that are wrong, {SchemaTooNew}, {DataDirInUse}.
  */
-export async function startServer(config: Config, log: Logger): Promise<Server> {
+export async function startServer(
+  config: Config,
+  log: Logger,
+  { connect: open, nowMs }: Surroundings = SURROUNDINGS,
+): Promise<Server> {
   const credentials = readCredentials(config);
-  const store = await connect(config, log);
+  const store = await open(config, log);
   try {
-    return await serve(config, { credentials, store, log });
+    return await serve(config, { credentials, store, log, nowMs });
   } catch (cause) {
     await store.close();
     throw cause;
@@ -59,9 +74,14 @@ export async function startServer(config: Config, log: Logger): Promise<Server> 
 
 async function serve(
   config: Config,
-  opened: { readonly credentials: Credentials; readonly store: Store; readonly log: Logger },
+  opened: {
+    readonly credentials: Credentials;
+    readonly store: Store;
+    readonly log: Logger;
+    readonly nowMs: () => number;
+  },
 ): Promise<Server> {
-  const { credentials, store, log } = opened;
+  const { credentials, store, log, nowMs } = opened;
   const migrations = await migrate(store.db);
   await ensureEventPartitions(store.db);
   log.info({ database: store.kind, durable: store.durable, migrations }, "database ready");
@@ -71,6 +91,7 @@ async function serve(
     isRowFault: (error) => sqlFault(error)?.kind === "data",
     ...LIMITS,
   });
+  const useNotes = createUseNotes((err) => log.warn({ err }, "a token's use was not noted"));
   const shutdown = new AbortController();
   const publicUrls = new Set(config.publicUrls);
   const listener = await listen(
@@ -81,8 +102,9 @@ async function serve(
         log,
         reports,
         publicUrls,
+        operators: createOperatorCheck({ db: store.db, files: credentials.files, useNotes }),
         sessionKeys: credentials.sessionKeys,
-        nowMs: () => Date.now(),
+        nowMs,
         random: () => Math.random(),
         nextTurn: () => setImmediate(),
         enrolment: {
@@ -93,7 +115,6 @@ async function serve(
         checkInIntervalMs: config.checkInIntervalS * 1000,
         version: versionOfProgram(),
       },
-      credentials,
       parts: config.services,
       shutdown: shutdown.signal,
       monotonicMs: () => performance.now(),
@@ -109,9 +130,6 @@ async function serve(
     for (const own of ownUrls(config.listen.host, listener.port)) publicUrls.add(own);
   }
   const maintenance = startMaintenance(store, log, LIMITS.maintainEveryMs);
-  if (credentials.publishToken === undefined) {
-    log.warn("no publish token: nobody can publish; give --publish-token-file");
-  }
   log.info({ url, publicUrls: [...publicUrls], services: config.services }, "listening");
 
   return {
@@ -123,7 +141,7 @@ async function serve(
       );
       const allEnded = await listener.close(LIMITS.shutdownCallsMs);
       if (!allEnded) log.warn("some calls did not end in time and were cut");
-      const written = Promise.all([reports.drain(), maintenance.stop()]);
+      const written = Promise.all([reports.drain(), useNotes.drain(), maintenance.stop()]);
       if ((await within(written, LIMITS.shutdownWritesMs)) === undefined) {
         log.warn("the database did not answer; what it was last given was acknowledged to nobody");
       }
@@ -151,17 +169,28 @@ async function within<T extends object>(work: Promise<T>, limitMs: number): Prom
   }
 }
 
+/** What files hold; the database has the rest. */
+interface Credentials {
+  readonly files: FileSecrets;
+  readonly sessionKeys: SessionKeys;
+}
+
 function readCredentials(config: Config): Credentials {
   const problems: string[] = [];
-  const sessionKeys = readSessionKeys(config.sessionKeyFile);
-  if (typeof sessionKeys === "string") problems.push(sessionKeys);
-  const publishToken =
-    config.publishTokenFile === undefined ? undefined : readPublishToken(config.publishTokenFile);
-  if (typeof publishToken === "string") problems.push(publishToken);
-  if (typeof sessionKeys === "string" || typeof publishToken === "string") {
+  const good = <Value extends object>(read: Value | string): Value | undefined => {
+    if (typeof read !== "string") return read;
+    problems.push(read);
+    return undefined;
+  };
+  const secret = (file: string | undefined, what: "publish token" | "admin token") =>
+    file === undefined ? undefined : good(readSecretFile(file, what));
+  const sessionKeys = good(readSessionKeys(config.sessionKeyFile));
+  const publishToken = secret(config.publishTokenFile, "publish token");
+  const adminToken = secret(config.adminTokenFile, "admin token");
+  if (sessionKeys === undefined || problems.length > 0) {
     throw new StartRefused(problems.join("\n"));
   }
-  return { sessionKeys, publishToken };
+  return { files: { publishToken, adminToken }, sessionKeys };
 }
 
 /** How devices on this machine may spell where it listens. */

@@ -16,7 +16,8 @@ import { PublishService } from "@nix-ota/proto/nixota/v1/publish_service_pb";
 import { pino } from "pino";
 
 import { parseConfig } from "../src/config.ts";
-import { startServer, type Server } from "../src/server.ts";
+import type { Store } from "../src/db/store.ts";
+import { startServer, type Server, type Surroundings } from "../src/server.ts";
 import { createPostgresDatabase, type DatabaseKind } from "./databases.testkit.ts";
 
 /** Clients with one credential. */
@@ -49,15 +50,24 @@ export class TestServer implements AsyncDisposable {
   readonly url: string;
   readonly token: string;
   readonly operator: Clients;
+  readonly adminToken: string;
+  readonly admin: Clients;
   readonly #server: Server;
   readonly #folder: string;
 
-  private constructor(parts: { server: Server; token: string; folder: string }) {
+  private constructor(parts: {
+    server: Server;
+    token: string;
+    adminToken: string;
+    folder: string;
+  }) {
     this.#server = parts.server;
     this.#folder = parts.folder;
     this.url = parts.server.url;
     this.token = parts.token;
     this.operator = clientsOf(this.url, this.token);
+    this.adminToken = parts.adminToken;
+    this.admin = clientsOf(this.url, this.adminToken);
   }
 
   /** @param extra More options; `database` is one that others use as well. */
@@ -65,20 +75,42 @@ export class TestServer implements AsyncDisposable {
     kind: DatabaseKind,
     extra: { readonly argv?: readonly string[]; readonly database?: string } = {},
   ): Promise<TestServer> {
-    const folder = mkdtempSync(join(tmpdir(), "nix-ota-server-"));
-    const token = randomBytes(32).toString("hex");
-    const tokenFile = join(folder, "token");
-    writeFileSync(tokenFile, token);
-    const argv = ["--listen", "127.0.0.1:0", "--data-dir", join(folder, "data")];
-    const config = parseConfig(
-      [...argv, "--publish-token-file", tokenFile, ...(extra.argv ?? [])],
+    const env =
       kind === "postgresql"
         ? { DATABASE_URL: extra.database ?? (await createPostgresDatabase()) }
-        : {},
-    );
+        : {};
+    return await TestServer.#start(extra.argv ?? [], env);
+  }
+
+  /** On a database that is open, and by a clock of the test's. The server closes the database. */
+  static async on(
+    store: Store,
+    nowMs: () => number = Date.now,
+    argv: readonly string[] = [],
+  ): Promise<TestServer> {
+    return await TestServer.#start(argv, {}, { connect: async () => store, nowMs });
+  }
+
+  static async #start(
+    extra: readonly string[],
+    env: Readonly<Record<string, string>>,
+    surroundings?: Surroundings,
+  ): Promise<TestServer> {
+    const folder = mkdtempSync(join(tmpdir(), "nix-ota-server-"));
+    const file = (name: string, content: string) => {
+      writeFileSync(join(folder, name), content);
+      return join(folder, name);
+    };
+    const [token, adminToken] = [newSecret(), newSecret()];
+    const files = [
+      ...["--publish-token-file", file("token", token)],
+      ...["--admin-token-file", file("admin-token", adminToken)],
+    ];
+    const argv = ["--listen", "127.0.0.1:0", "--data-dir", join(folder, "data")];
+    const config = parseConfig([...argv, ...files, ...extra], env);
     if (config.kind !== "config") throw new Error(JSON.stringify(config));
-    const server = await startServer(config.config, pino({ level: "silent" }));
-    return new TestServer({ server, token, folder });
+    const server = await startServer(config.config, pino({ level: "silent" }), surroundings);
+    return new TestServer({ server, token, adminToken, folder });
   }
 
   /** An enrolled device with a session. */
@@ -98,6 +130,10 @@ export class TestServer implements AsyncDisposable {
     await this.#server.close();
     rmSync(this.#folder, { recursive: true });
   }
+}
+
+function newSecret(): string {
+  return randomBytes(32).toString("hex");
 }
 
 type ReportFields = MessageInitShape<typeof ReportSchema>;

@@ -1,4 +1,5 @@
-import { sameDigest, type TokenDigest } from "./secret-token.ts";
+import type { TokenDigest } from "./secret-token.ts";
+import { sameDigest } from "./secret.ts";
 
 /** A token by which devices enrol, as stored. */
 export interface StoredEnrolmentToken {

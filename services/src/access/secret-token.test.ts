@@ -1,7 +1,8 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 
-import { makeSecretToken, readSecretToken, sameDigest } from "./secret-token.ts";
+import { makeSecretToken, readSecretToken } from "./secret-token.ts";
+import { sameDigest } from "./secret.ts";
 
 test("a token is read back as what is kept of it, and by no other prefix", () => {
   const { id, sha256, text } = makeSecretToken("noe");

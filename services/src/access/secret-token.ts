@@ -1,4 +1,6 @@
-import { createHash, randomBytes, timingSafeEqual } from "node:crypto";
+import { randomBytes } from "node:crypto";
+
+import { digestOfSecret } from "./secret.ts";
 
 /**
  * How a secret token begins, so that one that leaked is recognised:
@@ -23,25 +25,16 @@ export function makeSecretToken(
 ): TokenDigest & { readonly text: string } {
   const id = randomBytes(ID_BYTES).toString("hex");
   const text = `${prefix}_${id}_${randomBytes(SECRET_BYTES).toString("hex")}`;
-  return { id, text, sha256: digestOf(text) };
+  return { id, text, sha256: digestOfSecret(text) };
 }
 
 /** What a presented text is looked up and compared by; undefined: it is no such token. */
 export function readSecretToken(prefix: SecretTokenPrefix, text: string): TokenDigest | undefined {
   const [, name, id] = /^([a-z]+)_([0-9a-f]{16})_[0-9a-f]{64}$/.exec(text) ?? [];
-  return id === undefined || name !== prefix ? undefined : { id, sha256: digestOf(text) };
+  return id === undefined || name !== prefix ? undefined : { id, sha256: digestOfSecret(text) };
 }
 
 /** Whether `text` can be the public part of a token. */
 export function isTokenId(text: string): boolean {
   return /^[0-9a-f]{16}$/.test(text);
-}
-
-/** Whether both digests are the same, in time that tells nothing of where they differ. */
-export function sameDigest(a: Uint8Array, b: Uint8Array): boolean {
-  return a.length === b.length && timingSafeEqual(a, b);
-}
-
-function digestOf(text: string): Uint8Array {
-  return new Uint8Array(createHash("sha256").update(text).digest());
 }

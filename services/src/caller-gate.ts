@@ -1,0 +1,70 @@
+import type { HandlerContext } from "@connectrpc/connect";
+import { CheckinService } from "@nix-ota/proto/nixota/v1/checkin_service_pb";
+import type { Logger } from "pino";
+
+import type { Caller } from "./access/caller.ts";
+import type { OperatorCheck } from "./access/operator-check.ts";
+import type { SessionKeys } from "./access/session-key-file.ts";
+import { readSession, SESSION_PREFIX } from "./access/session-token.ts";
+import { CALLER } from "./auth.ts";
+import { CALL } from "./call.ts";
+import { answerTo } from "./errors.ts";
+import { OtaError } from "./ota-error.ts";
+
+/** What finds out who calls. */
+export interface GateParts {
+  readonly operators: OperatorCheck;
+  /** Those of the moment at which it is read. */
+  readonly sessionKeys: SessionKeys;
+  readonly nowMs: () => number;
+  readonly log: Logger;
+}
+
+/** Calls by which a caller comes to a credential. */
+const WITHOUT_CREDENTIAL = new Set<string>(
+  [
+    CheckinService.method.createChallenge,
+    CheckinService.method.enrol,
+    CheckinService.method.authenticate,
+  ].map(({ parent, name }) => `${parent.typeName}/${name}`),
+);
+
+/**
+ * Finds out who calls, before anything of the body is read: a caller without a
+ * credential gets no further and costs nothing.
+ */
+export function callerGate(parts: GateParts) {
+  return async (context: HandlerContext): Promise<void> => {
+    const call = `${context.service.typeName}/${context.method.name}`;
+    try {
+      if (WITHOUT_CREDENTIAL.has(call)) return;
+      context.values.set(CALLER, await identify(context, parts));
+    } catch (cause) {
+      // The gate stands in front of the interceptor that does this for handlers.
+      const { error, level } = answerTo(cause);
+      const { requestId, address } = context.values.get(CALL);
+      parts.log[level]({ requestId, call, address, reason: error.rawMessage }, "caller refused");
+      error.metadata.set("x-request-id", requestId);
+      throw error;
+    }
+  };
+}
+
+async function identify({ requestHeader }: HandlerContext, parts: GateParts): Promise<Caller> {
+  const header = requestHeader.get("authorization");
+  if (header === null) {
+    throw new OtaError("CREDENTIAL_INVALID", "the call needs a credential: Authorization: Bearer");
+  }
+  const bearer = /^Bearer +([^\s]{1,4096})$/i.exec(header)?.[1];
+  if (bearer === undefined) {
+    throw new OtaError("CREDENTIAL_INVALID", "the credential is not in the form: Bearer <token>");
+  }
+  const nowMs = parts.nowMs();
+  if (!bearer.startsWith(SESSION_PREFIX)) return await parts.operators.byToken(bearer, nowMs);
+  const session = readSession(bearer, parts.sessionKeys, Math.floor(nowMs / 1000));
+  if (session !== undefined) return { kind: "device", session };
+  throw new OtaError(
+    "CREDENTIAL_INVALID",
+    "the session ended or is not this server's; authenticate again",
+  );
+}
