@@ -32,7 +32,7 @@ const WORDS = "services/src/{enrolment-mode,ota-error,standing}.ts";
 const DATABASE = "services/src/db/database.ts";
 
 /** What commands do, a folder for each kind of thing that they are about. */
-const CLI_FEATURES = "cli/src/{access,context,device,envelope,publish,release}";
+const CLI_FEATURES = "cli/src/{access,context,device,envelope,publish,release,signing,targets}";
 
 const DEVICE_ADAPTERS = [
   "agent-lock",
@@ -263,7 +263,7 @@ export const allowedImports: readonly Row[] = [
     files: "cli/src/nix.ts",
     imports: ["cli/src/cli-error.ts", PROTO],
     packages: ["node:*"],
-    reaches: ["processes"],
+    reaches: ["processes", "clock"],
   },
   {
     files: "cli/src/{client,server-error}.ts",
@@ -276,10 +276,16 @@ export const allowedImports: readonly Row[] = [
     packages: [],
     reaches: ["clock"],
   },
+  {
+    files: "cli/src/signing/key-command.ts",
+    imports: ["cli/src/{cli-error,host}.ts", "cli/src/signing/*.ts", PROTO],
+    packages: ["node:*"],
+    reaches: ["processes", "clock"],
+  },
   { files: "cli/src/ask.ts", imports: ["cli/src/*.ts"], packages: ["@clack/prompts"] },
   {
     files:
-      "cli/src/{durable-file,file-cache,keygen,passphrase,private-file,public-key-argument,toplevel,envelope/run,envelope/source,context/run,context/chosen-context}.ts",
+      "cli/src/{durable-file,file-cache,keygen,passphrase,private-file,public-key-argument,read-file,toplevel,envelope/run,context/run,context/chosen-context}.ts",
     imports: ["cli/src/!(main|program|run-command).ts", "cli/src/{envelope,context}/*.ts", PROTO],
     packages: ["node:*"],
   },

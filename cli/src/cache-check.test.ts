@@ -41,7 +41,7 @@ it("is whole when two caches hold a half each, over HTTP and in a folder", async
     unsigned: [],
     fileSizes: { [TOP.path]: 7, [A.path]: 7, [B.path]: 500, [C.path]: 500 },
   });
-  expect(() => expectWhole(check, TOP.path, ["u"])).not.toThrow();
+  expect(() => expectWhole(check, [TOP.path], ["u"])).not.toThrow();
 });
 
 it("asks a later cache only for what the earlier ones lack", async () => {
@@ -54,7 +54,7 @@ it("asks a later cache only for what the earlier ones lack", async () => {
 it("names what is missing, how much it is, and the command that uploads it", async () => {
   await using server = await serveNarinfos([TOP, B]);
   const check = await checkCaches(CLOSURE, [await openCache(server.url)], signal);
-  expect(() => expectWhole(check, TOP.path, [server.url])).toThrow(
+  expect(() => expectWhole(check, [TOP.path], [server.url])).toThrow(
     `${server.url} lacks 2 of 4 paths: ${A.path}, ${C.path}; upload with: nix copy --to ${server.url} ${TOP.path}`,
   );
 });
@@ -63,7 +63,7 @@ it("names the first three of many missing paths and counts the others", async ()
   const many = Array.from({ length: 9 }, (_, index) => closurePath(`p${index}-1`));
   await using server = await serveNarinfos([]);
   const check = await checkCaches(many, [await openCache(server.url)], signal);
-  expect(() => expectWhole(check, TOP.path, [server.url, "https://b"])).toThrow(
+  expect(() => expectWhole(check, [TOP.path], [server.url, "https://b"])).toThrow(
     /^the caches together lack 9 of 9 paths: \S+p0-1, \S+p1-1, \S+p2-1 and 6 more; /u,
   );
 });
@@ -74,7 +74,7 @@ it("a poisoned or rebuilt path differs, though a later cache has it right", asyn
   const caches = await Promise.all([first.url, second.url].map(openCache));
   const check = await checkCaches(CLOSURE, caches, signal);
   expect(check.differing).toEqual([{ path: C.path, cache: first.url }]);
-  expect(() => expectWhole(check, TOP.path, [first.url, second.url])).toThrow(
+  expect(() => expectWhole(check, [TOP.path], [first.url, second.url])).toThrow(
     new RegExp(`^${first.url} holds another build of 1 of 4 paths: ${C.path}; `, "u"),
   );
 });
@@ -95,17 +95,20 @@ it("walks a closure from what caches say alone", async () => {
   await using first = await serveNarinfos([TOP, A]);
   await using second = await serveNarinfos([B, C]);
   const caches = await Promise.all([first.url, second.url].map(openCache));
-  const closure = await walkCaches(TOP.path, caches, signal);
-  expect(closure.map(({ path }) => path).toSorted()).toEqual(
-    CLOSURE.map(({ path }) => path).toSorted(),
-  );
+  const closure = await walkCaches([TOP.path], caches, signal);
+  expect(
+    closure
+      .closureOf(TOP.path)
+      .map(({ path }) => path)
+      .toSorted(),
+  ).toEqual(CLOSURE.map(({ path }) => path).toSorted());
   expect([...first.asked.values(), ...second.asked.values()]).not.toContain(2);
 });
 
 it("ends a walk naming the path that no cache has", async () => {
   await using server = await serveNarinfos([TOP, A, B]);
   const caches = [await openCache(server.url)];
-  await expect(walkCaches(TOP.path, caches, signal)).rejects.toThrow(
+  await expect(walkCaches([TOP.path], caches, signal)).rejects.toThrow(
     `no cache has ${storePathOf("c-1")}, which the closure needs`,
   );
 });

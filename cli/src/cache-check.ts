@@ -22,11 +22,14 @@ export interface CacheCheck {
  * Asks the caches, in the order in which devices ask them, for every path of a closure. A device
  * takes a path from the first cache that has it, so one that differs there is not healed by a later
  * cache that has it right.
+ *
+ * @param onSettled Called now and then with the number of paths asked for.
  */
 export async function checkCaches(
   closure: readonly Pick<ClosurePath, "path" | "narHash">[],
   caches: readonly Cache[],
   signal: AbortSignal,
+  onSettled: (count: number) => void = () => {},
 ): Promise<CacheCheck> {
   const wanted = new Map(closure.map(({ path, narHash }) => [path, narHash]));
   const differing: { path: string; cache: string }[] = [];
@@ -34,7 +37,11 @@ export async function checkCaches(
   const fileSizes = new Map<string, number>();
   for (const cache of caches) {
     if (wanted.size === 0) break;
-    for (const [path, info] of await cache.lookup([...wanted.keys()], signal)) {
+    const settled = closure.length - wanted.size;
+    const asked = [...wanted.keys()];
+    for (const [path, info] of await cache.lookup(asked, signal, (count) =>
+      onSettled(settled + count),
+    )) {
       if (info.narHash !== wanted.get(path)) differing.push({ path, cache: cache.url });
       if (!info.signed) unsigned.push(path);
       fileSizes.set(path, info.fileSize);
@@ -49,14 +56,18 @@ export async function checkCaches(
  *
  * @throws {CliError} `cache` naming what is missing or differs and what to do about it.
  */
-export function expectWhole(check: CacheCheck, storePath: string, urls: readonly string[]): void {
+export function expectWhole(
+  check: CacheCheck,
+  storePaths: readonly string[],
+  urls: readonly string[],
+): void {
   const total = check.fileSizes.size + check.missing.length;
   if (check.missing.length > 0) {
     const lacking = urls.length === 1 ? `${urls[0]} lacks` : "the caches together lack";
     throw new CliError(
       "cache",
       `${lacking} ${check.missing.length} of ${countOf(total, "path")}: ${named(check.missing)}; ` +
-        `upload with: nix copy --to ${urls[0]} ${storePath}`,
+        `upload with: nix copy --to ${urls[0]} ${storePaths.join(" ")}`,
     );
   }
   const [first] = check.differing;

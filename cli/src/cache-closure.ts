@@ -1,23 +1,26 @@
 import type { Cache } from "./cache.ts";
 import { CliError } from "./cli-error.ts";
+import { closureGraph, type ClosureGraph } from "./closure-graph.ts";
 import type { Narinfo } from "./narinfo.ts";
 
 /** A NixOS system has some thousand paths; more than this is a cache that makes them up. */
 const MAX_PATHS = 50_000;
 
 /**
- * The closure of a path from what caches say of it alone. They are believed: what comes of it must
+ * The closures of paths from what caches say of them alone. They are believed: what comes of it must
  * not be signed as the builder's own listing.
  *
+ * @param onFound Called with the number of paths found so far.
  * @throws {CliError} `cache` naming the paths that no cache has.
  */
 export async function walkCaches(
-  storePath: string,
+  storePaths: readonly string[],
   caches: readonly Cache[],
   signal: AbortSignal,
-): Promise<Narinfo[]> {
+  onFound: (count: number) => void = () => {},
+): Promise<ClosureGraph<Narinfo>> {
   const closure = new Map<string, Narinfo>();
-  let frontier = [storePath];
+  let frontier = [...new Set(storePaths)];
   while (frontier.length > 0) {
     const found = await lookupAll(frontier, caches, signal);
     for (const path of frontier) {
@@ -25,16 +28,17 @@ export async function walkCaches(
       if (info === undefined)
         throw new CliError(
           "cache",
-          `no cache has ${path}, which the closure needs; upload it with: nix copy --to ${caches[0]?.url} ${storePath}`,
+          `no cache has ${path}, which the closure needs; upload it with: nix copy --to ${caches[0]?.url} ${storePaths.join(" ")}`,
         );
       closure.set(path, info);
     }
+    onFound(closure.size);
     const references = [...found.values()].flatMap((info) => info.references);
     frontier = [...new Set(references)].filter((path) => !closure.has(path));
-    if (closure.size + frontier.length > MAX_PATHS)
-      throw new CliError("cache", `the closure of ${storePath} has over ${MAX_PATHS} paths`);
+    if (closure.size + frontier.length > MAX_PATHS * storePaths.length)
+      throw new CliError("cache", `the closure of ${storePaths[0]} has over ${MAX_PATHS} paths`);
   }
-  return [...closure.values()];
+  return closureGraph([...closure.values()]);
 }
 
 async function lookupAll(

@@ -7,7 +7,12 @@ export interface Cache {
   /**
    * What it says of those of the paths that it holds; the others are left out.
    *
+   * @param onAnswered Called with the number of paths that it has answered about so far.
    * @throws {CliError} `cache` when it does not answer, or not in a form that nix would take.
    */
-  lookup(paths: readonly string[], signal: AbortSignal): Promise<Map<string, Narinfo>>;
+  lookup(
+    paths: readonly string[],
+    signal: AbortSignal,
+    onAnswered?: (count: number) => void,
+  ): Promise<Map<string, Narinfo>>;
 }

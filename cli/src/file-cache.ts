@@ -18,12 +18,14 @@ export function fileCache(url: string): Cache {
   const folder = fileURLToPath(url);
   return {
     url,
-    async lookup(paths, signal) {
+    async lookup(paths, signal, onAnswered = () => {}) {
+      let answered = 0;
       await expectCache(folder);
       const found = new Map<string, Narinfo>();
       await boundedForEach(paths, CONCURRENCY, async (path) => {
         const file = join(folder, `${storePathHash(path)}.narinfo`);
         const text = await readIfThere(file, signal);
+        onAnswered((answered += 1));
         if (text === undefined) return;
         const read = parseNarinfo(text, path);
         if (!read.ok) throw new CliError("cache", `${file} ${read.problem}; upload the path again`);

@@ -29,11 +29,13 @@ export function httpCache(url: string, limits: HttpCacheLimits = LIMITS): Cache 
   const base = url.replace(/\/$/u, "");
   return {
     url,
-    async lookup(paths, signal) {
+    async lookup(paths, signal, onAnswered = () => {}) {
+      let answered = 0;
       const found = new Map<string, Narinfo>();
       await boundedForEach(paths, limits.concurrency, async (path) => {
         const address = `${base}/${storePathHash(path)}.narinfo`;
         const text = await fetchText(address, limits, signal);
+        onAnswered((answered += 1));
         if (text === undefined) return;
         const read = parseNarinfo(text, path);
         if (!read.ok)

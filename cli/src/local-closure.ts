@@ -1,23 +1,25 @@
 import { CliError } from "./cli-error.ts";
+import { closureGraph, type ClosureGraph } from "./closure-graph.ts";
 import { parsePathInfo, type ClosurePath } from "./closure.ts";
 import { nixPathInfo, type PathInfoQuestion } from "./nix.ts";
 
 /**
- * The closure of a path as the local store has it, the path itself included.
+ * The closures of paths as the local store has them, the paths themselves included.
  *
- * @throws {CliError} `store` when the store does not have all of it.
+ * @throws {CliError} `store` when the store does not have all of them.
  */
-export async function readLocalClosure(
-  storePath: string,
+export async function readLocalClosures(
+  storePaths: readonly string[],
   signal: AbortSignal,
   askNix: (question: PathInfoQuestion, signal: AbortSignal) => Promise<string> = nixPathInfo,
-): Promise<ClosurePath[]> {
-  const closure = parsePathInfo(await askNix({ paths: [storePath], recursive: true }, signal));
+): Promise<ClosureGraph<ClosurePath>> {
+  const asked = [...new Set(storePaths)];
+  const closure = parsePathInfo(await askNix({ paths: asked, recursive: true }, signal));
   const paths = new Set(closure.map(({ path }) => path));
-  const lost = [storePath, ...closure.flatMap(({ references }) => references)].find(
+  const lost = [...asked, ...closure.flatMap(({ references }) => references)].find(
     (path) => !paths.has(path),
   );
   if (lost !== undefined)
     throw new CliError("store", `${lost} is not valid in the local store; build it here first`);
-  return closure;
+  return closureGraph(closure);
 }

@@ -14,13 +14,14 @@ export type AskNix = (question: PathInfoQuestion, signal: AbortSignal) => Promis
 export function nixCache(url: string, askNix: AskNix = nixPathInfo): Cache {
   return {
     url,
-    async lookup(paths, signal) {
+    async lookup(paths, signal, onAnswered = () => {}) {
       const found = new Map<string, Narinfo>();
       for (let start = 0; start < paths.length; start += BATCH) {
         const batch = paths.slice(start, start + BATCH);
         const question: PathInfoQuestion = { paths: batch, recursive: false, store: url };
         for (const info of parseCacheInfo(await asked(askNix, question, signal)))
           found.set(info.path, info);
+        onAnswered(start + batch.length);
       }
       return found;
     },

@@ -1,12 +1,18 @@
-import { execFile, type ExecFileException } from "node:child_process";
+import { spawn } from "node:child_process";
 
 import { CliError } from "./cli-error.ts";
 
 /** A walk over a remote store of some thousand paths takes tens of seconds. */
-const TIME_LIMIT_MS = 300_000;
+const QUESTION_LIMIT_MS = 300_000;
+
+/** A kernel for a slow machine under emulation takes hours. */
+const BUILD_LIMIT_MS = 12 * 3_600_000;
 
 /** A closure of 10 000 paths prints about 15 MB. */
 const OUTPUT_LIMIT_BYTES = 256 * 1024 * 1024;
+
+/** Of what nix says while it works, the end tells what went wrong. */
+const KEPT_ERROR_LENGTH = 64 * 1024;
 
 /** One line of nix is enough for a person; the rest is repetition. */
 const SHOWN_ERROR_LENGTH = 400;
@@ -30,7 +36,7 @@ export async function nixPathInfo(
   question: PathInfoQuestion,
   signal: AbortSignal,
 ): Promise<string> {
-  return run(pathInfoArgs(question), signal);
+  return run(pathInfoArgs(question), QUESTION_LIMIT_MS, signal);
 }
 
 /** The arguments by which nix is asked. */
@@ -48,34 +54,80 @@ export function pathInfoArgs({ paths, recursive, store }: PathInfoQuestion): str
   ];
 }
 
-async function run(args: readonly string[], signal: AbortSignal): Promise<string> {
-  return new Promise((resolve, reject) => {
-    execFile(
-      "nix",
-      args,
-      { timeout: TIME_LIMIT_MS, maxBuffer: OUTPUT_LIMIT_BYTES, signal, encoding: "utf8" },
-      (error, stdout, stderr) => {
-        if (error === null) resolve(stdout);
-        else reject(explain(error, stderr));
-      },
-    );
-  });
+/**
+ * The JSON of an installable of a flake after a function of the nix language.
+ *
+ * @throws {CliError} `store` as `nixPathInfo`.
+ */
+export async function nixEval(
+  installable: string,
+  apply: string,
+  signal: AbortSignal,
+): Promise<string> {
+  const args = [...FLAKES, "eval", "--json", "--apply", apply, "--", installable];
+  return run(args, QUESTION_LIMIT_MS, signal);
 }
 
-function explain(error: ExecFileException, stderr: string): Error {
-  if (error.name === "AbortError") return error;
-  const sentence = ((): string => {
-    switch (error.code) {
-      case "ENOENT":
-        return "nix is not on the PATH; install it, or publish from a machine that has it";
-      case "ERR_CHILD_PROCESS_STDIO_MAXBUFFER":
-        return `nix printed more than ${OUTPUT_LIMIT_BYTES} bytes; the closure is too large to read`;
-      default:
-        if (error.killed) return `nix path-info did not end within ${TIME_LIMIT_MS / 1000} s`;
-        return `nix path-info failed: ${lastLine(stderr) || error.message}`;
-    }
-  })();
-  return new CliError("store", sentence, { cause: error });
+/**
+ * Builds an installable of a flake; the JSON that tells its outputs.
+ *
+ * @param onWord Called with each line that nix says meanwhile.
+ * @throws {CliError} `store` when nix is missing, fails or takes over twelve hours.
+ */
+export async function nixBuild(
+  installable: string,
+  signal: AbortSignal,
+  onWord: (line: string) => void,
+): Promise<string> {
+  const args = [...FLAKES, "build", "--json", "--no-link", "--", installable];
+  return run(args, BUILD_LIMIT_MS, signal, onWord);
+}
+
+const FLAKES = ["--extra-experimental-features", "nix-command flakes"];
+
+async function run(
+  args: readonly string[],
+  timeLimitMs: number,
+  signal: AbortSignal,
+  onWord: (line: string) => void = () => {},
+): Promise<string> {
+  const command = `nix ${args[2]}`;
+  const limit = AbortSignal.timeout(timeLimitMs);
+  const child = spawn("nix", args, {
+    stdio: ["ignore", "pipe", "pipe"],
+    signal: AbortSignal.any([signal, limit]),
+  });
+  const fail = (problem: string, cause?: unknown): CliError =>
+    new CliError("store", problem, { cause });
+  return new Promise((resolve, reject) => {
+    const chunks: Buffer[] = [];
+    let size = 0;
+    let said = "";
+    child.stdout.on("data", (chunk: Buffer) => {
+      chunks.push(chunk);
+      size += chunk.length;
+      if (size <= OUTPUT_LIMIT_BYTES) return;
+      child.kill("SIGKILL");
+      reject(fail(`${command} printed more than ${OUTPUT_LIMIT_BYTES} bytes`));
+    });
+    child.stderr.setEncoding("utf8").on("data", (text: string) => {
+      said = (said + text).slice(-KEPT_ERROR_LENGTH);
+      onWord(text.trimEnd().split("\n").at(-1) ?? "");
+    });
+    child.on("error", (error: NodeJS.ErrnoException) => {
+      if (signal.aborted) reject(error);
+      else if (limit.aborted)
+        reject(fail(`${command} did not end within ${timeLimitMs / 1000} s`, error));
+      else if (error.code === "ENOENT")
+        reject(fail("nix is not on the PATH; install it, or publish where it is", error));
+      else reject(fail(`${command} cannot be run: ${error.message}`, error));
+    });
+    child.on("close", (code, killedBy) => {
+      if (code === 0) resolve(Buffer.concat(chunks).toString("utf8"));
+      else
+        reject(fail(`${command} failed: ${lastLine(said) || (killedBy ?? `exit code ${code}`)}`));
+    });
+  });
 }
 
 function lastLine(stderr: string): string {

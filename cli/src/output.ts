@@ -17,6 +17,11 @@ export interface Output {
   /** What is going on; silent with --quiet. */
   note(text: string): void;
   warn(text: string): void;
+  /**
+   * How far a long step is: one line that the next word of any kind takes the place of. Shown on a
+   * terminal only, not with --quiet, and at most ten times a second.
+   */
+  progress(text: string): void;
   /** What a person has to see before answering a question. */
   show(text: string): void;
   /** Colours for stdout: the text itself unless a terminal shows it. */
@@ -32,26 +37,61 @@ export function createOutput(host: Host, wishes: { json: boolean; quiet: boolean
     coloured(host, sink) ? styleText(format, text, { validateStream: false }) : text;
   const paint = painter(host.stdout);
   const paintNote = painter(host.stderr);
+  const line = progressLine(host);
+  const tell = (text: string): void => {
+    line.clear();
+    host.stderr.write(`${text}\n`);
+  };
   return {
     json: wishes.json,
     result(document, people) {
+      line.clear();
       host.stdout.write(`${wishes.json ? safeJson(document) : people()}\n`);
     },
     note(text) {
-      if (!wishes.quiet) host.stderr.write(`${text}\n`);
+      if (!wishes.quiet) tell(text);
     },
-    show(text) {
-      host.stderr.write(`${text}\n`);
+    progress(text) {
+      if (!wishes.quiet) line.draw(text);
     },
-    warn(text) {
-      host.stderr.write(`${paintNote("yellow", "warning:")} ${text}\n`);
-    },
+    show: tell,
+    warn: (text) => tell(`${paintNote("yellow", "warning:")} ${text}`),
     paint,
     tableStyle: () => ({
       emphasise: (title) => paint("dim", title),
       maxWidth: host.stdout.isTerminal ? host.stdout.columns : undefined,
     }),
     paintNote,
+  };
+}
+
+/** Between two drawings of a line of progress: more often nobody reads it. */
+const REDRAW_MS = 100;
+
+/** What empties the line of stderr that the cursor is on; nothing where that cannot be. */
+export function eraseLine({ stderr, env }: Host): string {
+  return stderr.isTerminal && env["TERM"] !== "dumb" ? "\r\u001b[2K" : "";
+}
+
+/** A line of stderr that is drawn again and again. */
+function progressLine(host: Host): { draw(text: string): void; clear(): void } {
+  const { stderr, now } = host;
+  const erase = eraseLine(host);
+  if (erase === "") return { draw() {}, clear() {} };
+  let drawnAtMs: number | undefined;
+  return {
+    draw(text) {
+      const nowMs = now();
+      if (drawnAtMs !== undefined && nowMs - drawnAtMs < REDRAW_MS) return;
+      drawnAtMs = nowMs;
+      // A line that wraps could not be erased.
+      const room = (stderr.columns ?? 80) - 1;
+      stderr.write(`${erase}${[...text].slice(0, room).join("")}`);
+    },
+    clear() {
+      if (drawnAtMs !== undefined) stderr.write(erase);
+      drawnAtMs = undefined;
+    },
   };
 }
 

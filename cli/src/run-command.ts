@@ -3,7 +3,7 @@ import { CommanderError } from "@commander-js/extra-typings";
 import { CliError } from "./cli-error.ts";
 import { ExitCode, exitCodeOf } from "./exit-code.ts";
 import type { Host } from "./host.ts";
-import { createOutput } from "./output.ts";
+import { createOutput, eraseLine } from "./output.ts";
 import { createProgram } from "./program.ts";
 
 /** Runs a command line, without the program's own name, and gives the exit code. Never throws. */
@@ -21,7 +21,10 @@ export async function runCommand(args: readonly string[], host: Host): Promise<n
 
 function report(error: unknown, debug: boolean, host: Host): void {
   const output = createOutput(host, { json: false, quiet: false });
-  host.stderr.write(`${output.paintNote("red", "error:")} ${sentenceOf(error, host)}\n`);
+  // A step that was under way may have left its line of progress.
+  host.stderr.write(
+    `${eraseLine(host)}${output.paintNote("red", "error:")} ${sentenceOf(error, host)}\n`,
+  );
   if (!debug) return;
   for (let at: unknown = error; at instanceof Error; at = at.cause)
     host.stderr.write(`${at.stack ?? at.message}\n`);

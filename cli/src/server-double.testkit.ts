@@ -3,11 +3,13 @@ import { fromBinary } from "@bufbuild/protobuf";
 import { Code, ConnectError, createRouterTransport } from "@connectrpc/connect";
 import { sha256, toHex } from "@nix-ota/proto/hash";
 import { ChannelService } from "@nix-ota/proto/nixota/v1/channel_service_pb";
+import { CheckinService } from "@nix-ota/proto/nixota/v1/checkin_service_pb";
+import type { Device } from "@nix-ota/proto/nixota/v1/device_pb";
 import { ManifestSchema, type Manifest } from "@nix-ota/proto/nixota/v1/manifest_pb";
 import { PublishService, type PublishRequest } from "@nix-ota/proto/nixota/v1/publish_service_pb";
 import { ReleaseSchema, type Release } from "@nix-ota/proto/nixota/v1/release_pb";
 import { otaError } from "@nix-ota/proto/reason";
-import { decodeEnvelope, signManifest } from "@nix-ota/proto/signed-manifest";
+import { decodeEnvelope, signManifest, uniteSignatures } from "@nix-ota/proto/signed-manifest";
 
 import { serverOver, type Server } from "./client.ts";
 
@@ -17,6 +19,8 @@ export interface ServerDouble {
   /** Releases by revision; tests put lies in. */
   readonly releases: Map<bigint, Release>;
   readonly listings: Map<string, Uint8Array>;
+  /** What ListDevices answers, whatever it is asked. */
+  devices: Device[];
   /** All publishes that arrived, also those that were not answered. */
   readonly requests: PublishRequest[];
   /** Called before each publish is judged. */
@@ -30,6 +34,11 @@ export function serverDouble(): ServerDouble {
     server: serverOver(
       createRouterTransport(({ service }) => {
         service(PublishService, {
+          putListing: ({ listing }) => {
+            const digest = sha256(listing);
+            double.listings.set(toHex(digest), listing);
+            return { digest };
+          },
           publish: (request) => {
             double.requests.push(request);
             double.beforePublish();
@@ -43,8 +52,15 @@ export function serverDouble(): ServerDouble {
             return { release };
           },
         });
+        service(CheckinService, {
+          listDevices: () => ({ devices: double.devices }),
+        });
         service(ChannelService, {
-          getCurrent: () => ({ result: { case: undefined } }),
+          getCurrent: ({ target }) => {
+            const envelope = newestOfTarget(double, target);
+            if (envelope === undefined) return { result: { case: undefined } };
+            return { result: { case: "envelope", value: envelope } };
+          },
           getListing: ({ digest }) => {
             const listing = double.listings.get(toHex(digest));
             if (listing === undefined) throw otaError("LISTING_UNKNOWN", "no such listing");
@@ -56,6 +72,7 @@ export function serverDouble(): ServerDouble {
     ),
     releases: new Map(),
     listings: new Map(),
+    devices: [],
     requests: [],
     beforePublish: () => {},
     afterPublish: () => {},
@@ -70,7 +87,7 @@ export function signedRelease(
   claims: { revision?: bigint } = {},
 ): Release {
   const manifest = create(ManifestSchema, { schema: 1, issuedAtS: 1n, ...values });
-  return releaseOf(signManifest(manifest, seeds), claims.revision);
+  return releaseOf([signManifest(manifest, seeds)], claims.revision);
 }
 
 /** What a connection that broke looks like to a client. */
@@ -79,14 +96,18 @@ export function lostConnection(): ConnectError {
 }
 
 function take(request: PublishRequest, double: ServerDouble) {
-  const release = releaseOf(request.envelopes[0] ?? new Uint8Array());
+  const release = releaseOf(request.envelopes);
   const before = double.releases.get(release.revision);
   const headRevision = headOf(double);
   if (before !== undefined) {
-    const same = (one: Release): string =>
-      toHex(one.manifests[0]?.payloadSha256 ?? sha256(new Uint8Array()));
-    if (same(before) === same(release)) return { release: before, alreadyPublished: true };
-    throw otaError("REVISION_TAKEN", `r${release.revision} is taken`, { headRevision });
+    for (const manifest of release.manifests) {
+      const stored = before.manifests.find(({ target }) => target === manifest.target);
+      const same = stored && toHex(stored.payloadSha256) === toHex(manifest.payloadSha256);
+      if (!same)
+        throw otaError("REVISION_TAKEN", `r${release.revision} is taken`, { headRevision });
+      Object.assign(stored, manifestOf(uniteSignatures(stored.envelope, manifest.envelope)));
+    }
+    return { release: before, alreadyPublished: true };
   }
   if (release.revision < headRevision)
     throw otaError("REVISION_STALE", `r${release.revision} is below the head`, { headRevision });
@@ -101,14 +122,36 @@ function headOf({ releases }: ServerDouble): bigint {
   return [...releases.keys()].reduce((highest, one) => (one > highest ? one : highest), 0n);
 }
 
-function releaseOf(envelope: Uint8Array, claimed?: bigint): Release {
+function newestOfTarget({ releases }: ServerDouble, target: string): Uint8Array | undefined {
+  return [...releases.values()]
+    .toSorted((a, b) => Number(b.revision - a.revision))
+    .flatMap(({ manifests }) => manifests)
+    .find((manifest) => manifest.target === target)?.envelope;
+}
+
+function releaseOf(envelopes: readonly Uint8Array[], claimed?: bigint): Release {
+  const manifests = envelopes.map(manifestOf);
+  const { channel, revision } = payloadOf(envelopes[0] ?? new Uint8Array());
+  return create(ReleaseSchema, { channel, revision: claimed ?? revision, manifests });
+}
+
+function manifestOf(envelope: Uint8Array) {
   const decoded = decodeEnvelope(envelope);
   if (!decoded.ok) throw otaError("MANIFEST_REJECTED", decoded.message);
-  const { payload } = decoded.envelope;
-  const { channel, revision, target, storePath } = fromBinary(ManifestSchema, payload);
-  return create(ReleaseSchema, {
-    channel,
-    revision: claimed ?? revision,
-    manifests: [{ target, storePath, envelope, payloadSha256: sha256(payload) }],
-  });
+  const { payload, signatures } = decoded.envelope;
+  const { target, storePath, closureDigest } = payloadOf(envelope);
+  return {
+    target,
+    storePath,
+    closureDigest,
+    envelope,
+    payloadSha256: sha256(payload),
+    keyIds: signatures.map(({ keyId }) => keyId),
+  };
+}
+
+function payloadOf(envelope: Uint8Array): Manifest {
+  const decoded = decodeEnvelope(envelope);
+  if (!decoded.ok) throw otaError("MANIFEST_REJECTED", decoded.message);
+  return fromBinary(ManifestSchema, decoded.envelope.payload);
 }

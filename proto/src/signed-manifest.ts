@@ -48,7 +48,23 @@ export function signManifest(manifest: Manifest, seeds: readonly Uint8Array[]): 
  */
 export function signPayload(payload: Uint8Array, seeds: readonly Uint8Array[]): Uint8Array {
   const signed = preAuthEncoding(MANIFEST_TYPE, payload);
-  return encode({ payload, signatures: seeds.map((seed) => signatureOf(signed, seed)) });
+  return sealPayload(
+    payload,
+    seeds.map((seed) => signatureOf(signed, seed)),
+  );
+}
+
+/**
+ * The envelope of a payload as it is and of signatures that were made elsewhere,
+ * e.g. by a hardware token, of which none is verified here.
+ *
+ * @throws {ContractError} kind `signatures` or `too-large`.
+ */
+export function sealPayload(
+  payload: Uint8Array,
+  signatures: readonly Pick<Signature, "keyId" | "signature">[],
+): Uint8Array {
+  return encode({ payload, signatures });
 }
 
 /**

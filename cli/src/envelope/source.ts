@@ -1,10 +1,9 @@
-import { open } from "node:fs/promises";
-
 import { MAX_ENVELOPE_BYTES } from "@nix-ota/proto/signed-manifest";
 
 import { revisionText } from "../amounts.ts";
 import { CliError } from "../cli-error.ts";
 import type { Server } from "../client.ts";
+import { readBytes } from "../read-file.ts";
 import { answerOf } from "../server-error.ts";
 
 /** Where an envelope is to be had. */
@@ -23,7 +22,8 @@ export async function readEnvelope(
   connect: () => Promise<Server>,
 ): Promise<Uint8Array> {
   return source.kind === "file"
-    ? readFileBounded(source.file)
+    ? // One byte more than an envelope may have is read, so that the gate sees it is too large.
+      readBytes(source.file, MAX_ENVELOPE_BYTES, "name a file that holds an envelope")
     : fetchEnvelope(source, await connect());
 }
 
@@ -40,25 +40,4 @@ async function fetchEnvelope(
     `${revisionText(release?.revision ?? revision)} on ${channel} has no manifest for ` +
       `${target === "" ? "devices without a target" : `target ${target}`}; it has: ${targets}`,
   );
-}
-
-/** One byte more than an envelope may have is read, so that the gate sees it is too large. */
-async function readFileBounded(file: string): Promise<Uint8Array> {
-  const handle = await open(file, "r").catch((error: unknown) => {
-    throw new CliError("file", `${file} cannot be opened; name a file that holds an envelope`, {
-      cause: error,
-    });
-  });
-  try {
-    const buffer = new Uint8Array(MAX_ENVELOPE_BYTES + 1);
-    let size = 0;
-    while (size < buffer.length) {
-      const { bytesRead } = await handle.read(buffer, size, buffer.length - size);
-      if (bytesRead === 0) break;
-      size += bytesRead;
-    }
-    return buffer.slice(0, size);
-  } finally {
-    await handle.close();
-  }
 }

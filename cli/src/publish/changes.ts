@@ -16,22 +16,23 @@ import { answerOf } from "../server-error.ts";
 export interface Changes {
   /** Undefined when there is nothing to compare with. */
   before: { revision: bigint; storePath: string; closureBytes: bigint } | undefined;
-  /** Undefined when the earlier closure's listing is not to be had. */
+  /** Undefined when one of the two listings is not to be had. */
   packages: readonly PackageDifference[] | undefined;
   /** Paths that only the later closure has; all of them when there is nothing to compare with. */
   addedPaths: number;
   removedPaths: number;
-  /** What a device that has the earlier closure downloads. */
-  downloadBytes: bigint;
+  /** What a device that has the earlier closure downloads; undefined where no cache was asked. */
+  downloadBytes: bigint | undefined;
 }
 
 /** Compares a closure with the one before, undefined when there is none. */
 export function compareClosures(
   before: { manifest: Manifest; entries: readonly ListingEntry[] | undefined } | undefined,
   after: readonly ListingEntry[],
-  fileSizes: ReadonlyMap<string, number>,
+  fileSizes: ReadonlyMap<string, number> | undefined,
 ): Changes {
-  const bytesOf = (paths: Iterable<string>): bigint => {
+  const bytesOf = (paths: Iterable<string>): bigint | undefined => {
+    if (fileSizes === undefined) return undefined;
     let sum = 0n;
     for (const path of paths) sum += BigInt(fileSizes.get(path) ?? 0);
     return sum;
@@ -41,7 +42,8 @@ export function compareClosures(
     storePath: before.manifest.storePath,
     closureBytes: before.manifest.closureBytes,
   };
-  if (before?.entries === undefined) {
+  // An unpinned closure has no entries to compare.
+  if (before?.entries === undefined || after.length === 0) {
     return {
       before: described,
       packages: undefined,
@@ -61,13 +63,13 @@ export function compareClosures(
 }
 
 /**
- * The entries of the listing that a manifest pins, undefined when it pins none or the server does
- * not give it. It is the pinned one or none: the digest is compared.
+ * The listing that a manifest pins, undefined when it pins none or the server does not give it. It
+ * is the pinned one or none: the digest is compared.
  */
 export async function pinnedListing(
   server: Server,
   manifest: Manifest,
-): Promise<readonly ListingEntry[] | undefined> {
+): Promise<{ listing: Uint8Array; entries: readonly ListingEntry[] } | undefined> {
   const digest = manifest.closureDigest;
   if (digest.length === 0) return undefined;
   const answer = await answerOf(server.channel.getListing({ digest }), server.url).catch(
@@ -79,5 +81,5 @@ export async function pinnedListing(
   );
   if (answer === undefined || !sameBytes(listingDigest(answer.listing), digest)) return undefined;
   const entries = parseListing(answer.listing);
-  return typeof entries === "string" ? undefined : entries;
+  return typeof entries === "string" ? undefined : { listing: answer.listing, entries };
 }

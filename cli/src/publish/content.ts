@@ -20,18 +20,56 @@ export interface Content {
   notAfterS: bigint;
   message: string;
   sourceRevision: string;
+  /** What more an earlier manifest allowed or demanded, when its content is signed again. */
+  leave?: Leave | undefined;
 }
 
+/** Fields of a manifest that this command line keeps and does not set. */
+export type Leave = Pick<
+  Manifest,
+  "minAgentLevel" | "nextChannel" | "allowAgentRemoval" | "allowKeyChange"
+>;
+
+const PLAIN: Leave = {
+  minAgentLevel: NEEDED_AGENT_LEVEL,
+  nextChannel: "",
+  allowAgentRemoval: false,
+  allowKeyChange: false,
+};
+
 /** The manifest that states the content as of a revision. */
-export function manifestOf(content: Content, revision: bigint, nowMs: number): Manifest {
+export function manifestOf(
+  { leave = PLAIN, ...content }: Content,
+  revision: bigint,
+  nowMs: number,
+): Manifest {
   return create(ManifestSchema, {
     ...content,
+    ...leave,
     substituters: [...content.substituters],
     schema: 1,
     revision,
     issuedAtS: BigInt(Math.trunc(nowMs / 1000)),
-    minAgentLevel: NEEDED_AGENT_LEVEL,
   });
+}
+
+/** The content of a manifest; the inverse of `manifestOf`. */
+export function contentOf(manifest: Manifest): Content {
+  const { minAgentLevel, nextChannel, allowAgentRemoval, allowKeyChange } = manifest;
+  return {
+    fleet: manifest.fleet,
+    channel: manifest.channel,
+    target: manifest.target,
+    system: manifest.system,
+    storePath: manifest.storePath,
+    substituters: manifest.substituters,
+    closureBytes: manifest.closureBytes,
+    closureDigest: manifest.closureDigest,
+    notAfterS: manifest.notAfterS,
+    message: manifest.message,
+    sourceRevision: manifest.sourceRevision,
+    leave: { minAgentLevel, nextChannel, allowAgentRemoval, allowKeyChange },
+  };
 }
 
 /**
@@ -39,6 +77,7 @@ export function manifestOf(content: Content, revision: bigint, nowMs: number): M
  * (message, source revision) does not count: a pipeline that runs twice makes one release.
  */
 export function isSameContent(manifest: Manifest, content: Content): boolean {
+  const leave = content.leave ?? PLAIN;
   return (
     manifest.fleet === content.fleet &&
     manifest.channel === content.channel &&
@@ -48,6 +87,10 @@ export function isSameContent(manifest: Manifest, content: Content): boolean {
     manifest.substituters.join(" ") === content.substituters.join(" ") &&
     manifest.closureBytes === content.closureBytes &&
     sameBytes(manifest.closureDigest, content.closureDigest) &&
-    manifest.notAfterS === content.notAfterS
+    manifest.notAfterS === content.notAfterS &&
+    manifest.minAgentLevel === leave.minAgentLevel &&
+    manifest.nextChannel === leave.nextChannel &&
+    manifest.allowAgentRemoval === leave.allowAgentRemoval &&
+    manifest.allowKeyChange === leave.allowKeyChange
   );
 }

@@ -1,5 +1,7 @@
-import { create } from "@bufbuild/protobuf";
+import { create, toBinary } from "@bufbuild/protobuf";
+import { toHex } from "@nix-ota/proto/hash";
 import type { PublicKey } from "@nix-ota/proto/key-file";
+import { listingDigest } from "@nix-ota/proto/listing";
 import {
   PublishRequestSchema,
   type PublishResponse,
@@ -13,16 +15,18 @@ import { answerOf } from "../server-error.ts";
 
 /** What goes to the server. */
 export interface Delivery {
-  envelope: Uint8Array;
-  /** Undefined when the closure is not pinned. */
-  listing: Uint8Array | undefined;
+  /** One for each target. */
+  envelopes: readonly Uint8Array[];
+  /** Those of the pinned closures; the same one may be there several times. */
+  listings: readonly Uint8Array[];
   /** Keys to pin; empty but for the first publish on a channel. */
   publicKeys: readonly PublicKey[];
   threshold: number;
 }
 
-/** A request has at most 4 MiB; a listing that would fill it travels ahead of it. */
-const LARGEST_INLINE_LISTING = 2 * 1024 * 1024;
+/** A request has at most 4 MiB; listings that would fill it travel ahead of it. */
+const LARGEST_INLINE_LISTINGS = 2 * 1024 * 1024;
+const LARGEST_REQUEST = 4 * 1024 * 1024;
 
 /** Waits between tries, 15 s in all: as long as a server takes to restart. */
 const WAITS_MS = [500, 1000, 2000, 4000, 8000] as const;
@@ -42,16 +46,31 @@ export async function deliver(
   host: Host,
   output: Output,
 ): Promise<PublishResponse> {
-  const { envelope, listing, publicKeys, threshold } = delivery;
-  const ahead = listing !== undefined && listing.length > LARGEST_INLINE_LISTING;
-  if (ahead) await persist(() => server.publish.putListing({ listing }), server, host, output);
+  const { envelopes, publicKeys, threshold } = delivery;
+  const listings = distinct(delivery.listings);
+  const size = listings.reduce((sum, { length }) => sum + length, 0);
+  const ahead = size > LARGEST_INLINE_LISTINGS;
   const request = create(PublishRequestSchema, {
-    envelopes: [envelope],
-    listings: listing === undefined || ahead ? [] : [listing],
+    envelopes: [...envelopes],
+    listings: ahead ? [] : listings,
     publicKeys: publicKeys.map(({ name, publicKey }) => ({ name, key: publicKey })),
     threshold: publicKeys.length === 0 ? 0 : threshold,
   });
+  if (toBinary(PublishRequestSchema, request).length > LARGEST_REQUEST)
+    throw new CliError(
+      "usage",
+      `the manifests of ${envelopes.length} targets are over 4 MiB together; publish them in two releases`,
+    );
+  if (ahead)
+    for (const [index, listing] of listings.entries()) {
+      output.progress(`uploading listing ${index + 1} of ${listings.length}`);
+      await persist(() => server.publish.putListing({ listing }), server, host, output);
+    }
   return persist(() => server.publish.publish(request), server, host, output);
+}
+
+function distinct(listings: readonly Uint8Array[]): Uint8Array[] {
+  return [...new Map(listings.map((one) => [toHex(listingDigest(one)), one])).values()];
 }
 
 async function persist<T>(

@@ -2,6 +2,7 @@ import { UNCHECKED, openManifest } from "@nix-ota/proto";
 import type { Manifest } from "@nix-ota/proto/nixota/v1/manifest_pb";
 import type { Release } from "@nix-ota/proto/nixota/v1/release_pb";
 
+import { boundedForEach } from "../bounded-for-each.ts";
 import { CliError } from "../cli-error.ts";
 import type { Server } from "../client.ts";
 import { answerOf } from "../server-error.ts";
@@ -13,6 +14,15 @@ export interface TrustedKeys {
   threshold: number;
 }
 
+/** A manifest that the operator's keys prove. */
+export interface ProvenManifest {
+  manifest: Manifest;
+  /** As the server gave it. */
+  envelope: Uint8Array;
+  /** Those of the trusted keys that signed. */
+  signedBy: readonly Uint8Array[];
+}
+
 /**
  * The head of a channel. Whatever is signed depends on it, so that what a server says counts only
  * as far as the operator's keys prove it: else the server could have any number signed.
@@ -22,8 +32,10 @@ export type Head =
   | {
       kind: "proven";
       revision: bigint;
-      /** The manifest that devices of the target follow; undefined when they have none. */
-      current: Manifest | undefined;
+      /** What devices of each target follow; targets that have none are left out. */
+      current: ReadonlyMap<string, ProvenManifest>;
+      /** What proves the revision. */
+      proof: ProvenManifest;
     }
   | {
       kind: "unproven";
@@ -32,35 +44,37 @@ export type Head =
       problem: string;
     };
 
-/** Reads the head and proves it. */
+/** Requests at a time for targets that the head's release does not have. */
+const CONCURRENCY = 8;
+
+/** Reads the head and what devices of the targets follow, and proves both. */
 export async function readHead(
   server: Server,
-  { channel, target }: { channel: string; target: string },
+  { channel, targets }: { channel: string; targets: readonly string[] },
   trusted: TrustedKeys,
 ): Promise<Head> {
-  const release = await headRelease(server, channel);
+  const release = await readRelease(server, channel, 0n);
   if (release === undefined) return { kind: "none" };
-  const verdicts = release.manifests.map(({ envelope }) => prove(envelope, channel, trusted));
-  const proven = verdicts.flatMap((verdict) => (verdict.ok ? [verdict.manifest] : []));
-  const [first] = proven;
-  if (first === undefined) {
-    const refused = verdicts.find((verdict) => !verdict.ok);
-    return unproven(release, refused?.message ?? "the server sent no envelope with it");
-  }
-  // An old envelope under a higher number, or one number over several envelopes.
-  const strayed = proven.find(({ revision }) => revision !== release.revision);
-  if (strayed !== undefined)
-    return unproven(release, `its envelope is signed for r${strayed.revision}`);
-  const current =
-    proven.find((manifest) => manifest.target === target) ??
-    (await newestOfTarget(server, { channel, target }, trusted));
-  return { kind: "proven", revision: first.revision, current };
+  const judged = proveRelease(release, channel, trusted);
+  if (judged.kind === "unproven") return judged;
+  const proven = new Map(judged.manifests.map((one) => [one.manifest.target, one]));
+  const current = new Map<string, ProvenManifest>();
+  await boundedForEach(targets, CONCURRENCY, async (target) => {
+    const found = proven.get(target) ?? (await newestOfTarget(server, channel, target, trusted));
+    if (found !== undefined) current.set(target, found);
+  });
+  return { kind: "proven", revision: release.revision, current, proof: judged.proof };
 }
 
-async function headRelease(server: Server, channel: string): Promise<Release | undefined> {
+/** A release, or undefined where there is none. `revision` 0: the head. */
+export async function readRelease(
+  server: Server,
+  channel: string,
+  revision: bigint,
+): Promise<Release | undefined> {
   try {
-    const { release } = await answerOf(server.publish.getRelease({ channel }), server.url);
-    return release;
+    const answer = await answerOf(server.publish.getRelease({ channel, revision }), server.url);
+    return answer.release;
   } catch (error) {
     const reason = error instanceof CliError ? error.refusal?.reason : undefined;
     if (reason === "CHANNEL_UNKNOWN" || reason === "RELEASE_UNKNOWN") return undefined;
@@ -68,25 +82,38 @@ async function headRelease(server: Server, channel: string): Promise<Release | u
   }
 }
 
-/** The target's manifest from before the head: not every release has one for each target. */
-async function newestOfTarget(
-  server: Server,
-  { channel, target }: { channel: string; target: string },
+/**
+ * The manifests of a release that the keys prove for the channel, or why its number is not proven by
+ * any of them.
+ */
+export function proveRelease(
+  release: Release,
+  channel: string,
   trusted: TrustedKeys,
-): Promise<Manifest | undefined> {
-  const answer = await answerOf(server.channel.getCurrent({ channel, target }), server.url).catch(
-    (error: unknown) => {
-      // It serves the comparison alone: a token that may only publish can do without.
-      if (error instanceof CliError && error.kind === "refused") return undefined;
-      throw error;
-    },
+):
+  | { kind: "proven"; manifests: readonly ProvenManifest[]; proof: ProvenManifest }
+  | (Head & { kind: "unproven" }) {
+  const verdicts = release.manifests.map(({ envelope }) => ({
+    envelope,
+    verdict: proveManifest(envelope, channel, trusted),
+  }));
+  const manifests = verdicts.flatMap(({ envelope, verdict }) =>
+    verdict.ok ? [{ manifest: verdict.manifest, envelope, signedBy: verdict.signedBy }] : [],
   );
-  if (answer?.result.case !== "envelope") return undefined;
-  const verdict = prove(answer.result.value, channel, trusted);
-  return verdict.ok && verdict.manifest.target === target ? verdict.manifest : undefined;
+  const [proof] = manifests;
+  if (proof === undefined) {
+    const refused = verdicts.map(({ verdict }) => verdict).find((verdict) => !verdict.ok);
+    return unproven(release, refused?.message ?? "the server sent no envelope with it");
+  }
+  // An old envelope under a higher number, or one number over several envelopes.
+  const strayed = manifests.find(({ manifest }) => manifest.revision !== release.revision);
+  if (strayed !== undefined)
+    return unproven(release, `its envelope is signed for r${strayed.manifest.revision}`);
+  return { kind: "proven", manifests, proof };
 }
 
-function prove(envelope: Uint8Array, channel: string, trusted: TrustedKeys) {
+/** What the gate says of an envelope, as far as it is asked for a channel and keys alone. */
+export function proveManifest(envelope: Uint8Array, channel: string, trusted: TrustedKeys) {
   return openManifest(envelope, {
     ...trusted,
     channel,
@@ -103,7 +130,28 @@ function prove(envelope: Uint8Array, channel: string, trusted: TrustedKeys) {
   });
 }
 
-function unproven(release: Release, problem: string): Head {
+/** The target's manifest from before the head: not every release has one for each target. */
+async function newestOfTarget(
+  server: Server,
+  channel: string,
+  target: string,
+  trusted: TrustedKeys,
+): Promise<ProvenManifest | undefined> {
+  const answer = await answerOf(server.channel.getCurrent({ channel, target }), server.url).catch(
+    (error: unknown) => {
+      // It serves the comparison alone: a token that may only publish can do without.
+      if (error instanceof CliError && error.kind === "refused") return undefined;
+      throw error;
+    },
+  );
+  if (answer?.result.case !== "envelope") return undefined;
+  const envelope = answer.result.value;
+  const verdict = proveManifest(envelope, channel, trusted);
+  if (!verdict.ok || verdict.manifest.target !== target) return undefined;
+  return { manifest: verdict.manifest, envelope, signedBy: verdict.signedBy };
+}
+
+function unproven(release: Release, problem: string): Head & { kind: "unproven" } {
   const storePath = safeText(release.manifests[0]?.storePath ?? "");
   return { kind: "unproven", claimed: { revision: release.revision, storePath }, problem };
 }

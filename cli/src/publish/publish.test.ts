@@ -1,126 +1,27 @@
-import { fromBinary } from "@bufbuild/protobuf";
 import { publicHalf } from "@nix-ota/proto/key-file";
 import { listingDigest, makeListing } from "@nix-ota/proto/listing";
-import { ManifestSchema, type Manifest } from "@nix-ota/proto/nixota/v1/manifest_pb";
-import { decodeEnvelope } from "@nix-ota/proto/signed-manifest";
 import { expect, it } from "vitest";
 
-import type { Ask } from "../ask.ts";
-import type { ClosurePath } from "../closure.ts";
 import { createOutput } from "../output.ts";
-import { NOW_MS, recordingHost, type RecordingHost } from "../recording-host.testkit.ts";
-import {
-  lostConnection,
-  serverDouble,
-  signedRelease,
-  type ServerDouble,
-} from "../server-double.testkit.ts";
+import { NOW_MS, recordingHost } from "../recording-host.testkit.ts";
+import { lostConnection, serverDouble, signedRelease } from "../server-double.testkit.ts";
+import { keySigner } from "../signing/signer.ts";
 import { closurePath } from "../store-paths.testkit.ts";
-import type { Content } from "./content.ts";
-import { publish, type Publication } from "./publish.ts";
-import type { Wishes } from "./wishes.ts";
-
-const KEY = { name: "sign", seed: new Uint8Array(32).fill(7) };
-const STRANGER = new Uint8Array(32).fill(8);
-const OURS = { publicKeys: [publicHalf(KEY).publicKey] };
-
-const CLOSURE_1 = [
-  closurePath("nixos-system-till-1"),
-  closurePath("openssh-9.6p1"),
-  closurePath("curl-8.1"),
-];
-const CLOSURE_2 = [
-  closurePath("nixos-system-till-2"),
-  closurePath("openssh-9.7p1"),
-  closurePath("curl-8.1"),
-  closurePath("jq-1.7"),
-];
-
-function publicationOf(closure: readonly ClosurePath[], wishes: Partial<Wishes> = {}): Publication {
-  const listing = makeListing(closure);
-  const bytes = BigInt(closure.length * 1000);
-  const content: Content = {
-    fleet: "",
-    channel: "prod",
-    target: "",
-    system: "x86_64-linux",
-    storePath: closure[0]?.path ?? "",
-    substituters: ["https://cache.test"],
-    closureBytes: bytes,
-    closureDigest: listingDigest(listing),
-    notAfterS: 0n,
-    message: "",
-    sourceRevision: "",
-  };
-  return {
-    wishes: {
-      ...content,
-      threshold: 1,
-      revision: undefined,
-      dryRun: false,
-      yes: false,
-      ...wishes,
-    },
-    content,
-    closure: {
-      entries: closure,
-      bytes,
-      fileSizes: new Map(closure.map(({ path }) => [path, 400])),
-      listing,
-      digest: content.closureDigest,
-    },
-    keys: [KEY],
-    otherKeys: [],
-  };
-}
-
-/** Answers every question alike and keeps the questions. */
-function answering(answer: boolean | undefined): Ask & { questions: string[] } {
-  const questions: string[] = [];
-  const reply = async (question: string): Promise<boolean> => {
-    questions.push(question);
-    return answer ?? false;
-  };
-  return {
-    possible: answer !== undefined,
-    confirm: reply,
-    typed: reply,
-    secret: async () => "",
-    questions,
-  };
-}
-
-async function run(
-  double: ServerDouble,
-  publication: Publication,
-  given: { ask?: Ask; json?: boolean; host?: RecordingHost } = {},
-): Promise<RecordingHost> {
-  const host = given.host ?? recordingHost();
-  await publish(publication, {
-    server: double.server,
-    host,
-    output: createOutput(host, { json: given.json ?? false, quiet: false }),
-    ask: given.ask ?? answering(undefined),
-    needsReboot: async () => true,
-  });
-  return host;
-}
-
-/** The manifests that arrived, in order. */
-function arrived(double: ServerDouble): Manifest[] {
-  return double.requests.map(({ envelopes }) => {
-    const decoded = decodeEnvelope(envelopes[0] ?? new Uint8Array());
-    if (!decoded.ok) throw new Error(decoded.message);
-    return fromBinary(ManifestSchema, decoded.envelope.payload);
-  });
-}
-
-function ourRelease(revision: bigint, closure = CLOSURE_1) {
-  return signedRelease(
-    { ...publicationOf(closure).content, substituters: ["https://cache.test"], revision },
-    [KEY.seed],
-  );
-}
+import {
+  KEY,
+  STRANGER,
+  OURS,
+  CLOSURE_1,
+  CLOSURE_2,
+  partOf,
+  publicationOf,
+  releaseOf,
+  answering,
+  run,
+  arrived,
+  ourRelease,
+} from "./publication.testkit.ts";
+import { publish } from "./publish.ts";
 
 it("publishes the first release as r1 and brings the keys to pin", async () => {
   const double = serverDouble();
@@ -232,7 +133,11 @@ it("shows what changes before it asks, also when told to be quiet", async () => 
 
 it("pins a key once that is given twice", async () => {
   const double = serverDouble();
-  const twice = { ...publicationOf(CLOSURE_1), keys: [KEY, KEY], otherKeys: [publicHalf(KEY)] };
+  const twice = {
+    ...publicationOf(CLOSURE_1),
+    signers: [keySigner(KEY), keySigner(KEY)],
+    otherKeys: [publicHalf(KEY)],
+  };
   await run(double, twice);
   expect(double.requests[0]?.publicKeys).toHaveLength(1);
 });
@@ -247,7 +152,7 @@ it("--yes answers in advance", async () => {
 
 it("signing is no oracle: a head that the own keys do not prove is not signed after", async () => {
   const double = serverDouble();
-  const content = publicationOf(CLOSURE_1).content;
+  const content = partOf(CLOSURE_1).content;
   const forged = signedRelease(
     { ...content, substituters: [...content.substituters], revision: 4_000_000n },
     [STRANGER],
@@ -266,7 +171,7 @@ it("signing is no oracle: a head that the own keys do not prove is not signed af
 
 it("fast-forward: an old envelope under a higher number proves nothing", async () => {
   const double = serverDouble();
-  const content = publicationOf(CLOSURE_1).content;
+  const content = partOf(CLOSURE_1).content;
   const lie = signedRelease(
     { ...content, substituters: [...content.substituters], revision: 3n },
     [KEY.seed],
@@ -281,7 +186,7 @@ it("fast-forward: an old envelope under a higher number proves nothing", async (
 
 it("replay from another channel: its head proves nothing here", async () => {
   const double = serverDouble();
-  const content = publicationOf(CLOSURE_1).content;
+  const content = partOf(CLOSURE_1).content;
   const other = signedRelease(
     { ...content, substituters: [...content.substituters], channel: "lab", revision: 9n },
     [KEY.seed],
@@ -294,9 +199,7 @@ it("on a terminal an unproven head needs the number typed, and --yes does not st
   const double = serverDouble();
   double.releases.set(
     5n,
-    signedRelease({ ...publicationOf(CLOSURE_1).content, substituters: [], revision: 5n }, [
-      STRANGER,
-    ]),
+    signedRelease({ ...partOf(CLOSURE_1).content, substituters: [], revision: 5n }, [STRANGER]),
   );
   const no = answering(false);
   await expect(run(double, publicationOf(CLOSURE_2, { yes: true }), { ask: no })).rejects.toThrow(
@@ -312,9 +215,7 @@ it("proves the head by another signer's key that is given", async () => {
   const other = { name: "ci", seed: STRANGER };
   double.releases.set(
     5n,
-    signedRelease({ ...publicationOf(CLOSURE_1).content, substituters: [], revision: 5n }, [
-      STRANGER,
-    ]),
+    signedRelease({ ...partOf(CLOSURE_1).content, substituters: [], revision: 5n }, [STRANGER]),
   );
   await run(double, { ...publicationOf(CLOSURE_2), otherKeys: [publicHalf(other)] });
   expect(arrived(double)[0]?.revision).toBe(6n);
@@ -412,9 +313,10 @@ it("gives up on a server that stays away", async () => {
 
 it("refuses to sign what devices would refuse", async () => {
   const double = serverDouble();
-  const publication = publicationOf(CLOSURE_1);
-  publication.content.storePath = "/nix/store/--no-check-sigs";
-  await expect(run(double, publication)).rejects.toThrow(/^devices would refuse the manifest: /u);
+  const flag = partOf(CLOSURE_1, { storePath: "/nix/store/--no-check-sigs" });
+  await expect(run(double, releaseOf([flag]))).rejects.toThrow(
+    /^devices would refuse the manifest: /u,
+  );
   expect(double.requests).toEqual([]);
 });
 
@@ -424,6 +326,6 @@ it("compares with the listing that the head pins, and with no other that the ser
   for (const digest of double.listings.keys())
     double.listings.set(digest, makeListing([closurePath("made-up-1")]));
   const host = await run(double, publicationOf(CLOSURE_2));
-  expect(host.err()).toContain("cannot be compared: the server has no listing that the head pins");
+  expect(host.err()).toContain("cannot be compared: there is no listing that the head pins");
   expect(host.err()).not.toContain("made-up");
 });

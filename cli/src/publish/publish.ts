@@ -1,5 +1,6 @@
 import { sameBytes } from "@nix-ota/proto/bytes";
-import { publicHalf, type PublicKey, type SecretKey } from "@nix-ota/proto/key-file";
+import type { PublicKey } from "@nix-ota/proto/key-file";
+import type { Manifest } from "@nix-ota/proto/nixota/v1/manifest_pb";
 
 import { revisionText } from "../amounts.ts";
 import type { Ask } from "../ask.ts";
@@ -7,28 +8,50 @@ import { CliError } from "../cli-error.ts";
 import type { Server } from "../client.ts";
 import type { Host } from "../host.ts";
 import type { Output } from "../output.ts";
+import type { Signer } from "../signing/signer.ts";
+import { addSignatures } from "./add-signatures.ts";
 import { compareClosures, pinnedListing } from "./changes.ts";
-import { isSameContent, manifestOf, type Content } from "./content.ts";
+import { manifestOf, type Content } from "./content.ts";
 import { deliver } from "./deliver.ts";
 import { readHead, type Head } from "./head.ts";
-import { previewText, type Preview } from "./preview.ts";
+import { planRelease, type Plan } from "./plan.ts";
+import { previewText, type PartPreview, type Preview } from "./preview.ts";
 import type { ReleaseClosure } from "./release-closure.ts";
 import { sayAlreadyPublished, sayDryRun, sayPublished } from "./result.ts";
 import { decideRevision } from "./revision-decision.ts";
 import { sign } from "./sign.ts";
-import type { Wishes } from "./wishes.ts";
+import { expectVerifiable } from "./verifiable.ts";
 
 /** Heads that may overtake before giving up: another publisher is at work without end. */
 const ROUNDS = 5;
 
+/** How it is to be published. */
+export interface ReleaseWishes {
+  channel: string;
+  /** Distinct keys that have to have signed what is believed. */
+  threshold: number;
+  /** Undefined: the one after the head. */
+  revision: bigint | undefined;
+  dryRun: boolean;
+  yes: boolean;
+  /** Whether devices that could not verify the release stop it. */
+  requireVerifiable: boolean;
+}
+
 /** What is published, and with what. */
 export interface Publication {
-  wishes: Wishes;
+  wishes: ReleaseWishes;
+  /** One for each target. */
+  parts: readonly Part[];
+  signers: readonly Signer[];
+  /** Keys beside those of `signers` that the head may be signed by and that are pinned at first. */
+  otherKeys: readonly PublicKey[];
+}
+
+/** What is wanted for one target. */
+export interface Part {
   content: Content;
   closure: ReleaseClosure;
-  keys: readonly SecretKey[];
-  /** Keys beside those of `keys` that the head may be signed by and that are pinned at first. */
-  otherKeys: readonly PublicKey[];
 }
 
 /** What it takes. */
@@ -40,77 +63,102 @@ export interface Means {
   needsReboot(before: string, after: string): Promise<boolean | undefined>;
 }
 
-/** Reads the head, shows what changes, signs and publishes; again when the head moves meanwhile. */
-export async function publish(publication: Publication, means: Means): Promise<void> {
-  const { wishes, content } = publication;
-  const signers = knownSigners(publication);
+/**
+ * Reads the head, shows what changes, signs and publishes; again when the head moves meanwhile.
+ *
+ * @returns The revision that devices are to come to, undefined for a dry run.
+ */
+export async function publish(publication: Publication, means: Means): Promise<bigint | undefined> {
+  const { wishes, parts, signers } = publication;
+  const { server, host, output } = means;
+  const known = knownKeys(publication);
   const trusted = {
-    publicKeys: signers.map(({ publicKey }) => publicKey),
+    publicKeys: known.map(({ publicKey }) => publicKey),
     threshold: wishes.threshold,
   };
+  const targets = parts.map(({ content }) => content.target);
   for (let round = 1; ; round += 1) {
-    const head = await readHead(means.server, wishes, trusted);
-    const published = alreadyHead(head, publication);
-    if (published !== undefined) return sayAlreadyPublished(published, content, means.output);
+    const head = await readHead(server, { channel: wishes.channel, targets }, trusted);
+    const plan = planRelease(parts, head, signers, wishes.revision);
+    if (plan.kind === "nothing") {
+      sayAlreadyPublished(wishes.channel, plan.unchanged, 0, output);
+      return newest(plan.unchanged.map(({ current }) => current.manifest));
+    }
+    if (plan.kind === "add-signatures") return addSignatures(plan, publication, means);
     const revision = await decideRevision(head, wishes, means);
-    const preview = await previewOf(publication, head, revision, means);
-    if (wishes.dryRun) return sayDryRun(preview, means.output);
+    const preview = await previewOf(plan, publication, head, revision, means);
+    if (wishes.dryRun) {
+      sayDryRun(preview, output);
+      return undefined;
+    }
+    await expectVerifiable(publication, plan.parts, server);
     await expectLeave(preview, wishes, means);
-    const signed = sign(manifestOf(content, revision, means.host.now()), publication.keys);
+    const envelopes = [];
+    for (const { content } of plan.parts)
+      envelopes.push((await sign(manifestOf(content, revision, host.now()), signers)).envelope);
     const delivery = {
-      envelope: signed.envelope,
-      listing: publication.closure.listing,
-      publicKeys: head.kind === "none" ? signers : [],
+      envelopes,
+      listings: plan.parts.flatMap(({ closure }) => closure.listing ?? []),
+      publicKeys: head.kind === "none" ? known : [],
       threshold: wishes.threshold,
     };
     try {
-      const response = await deliver(means.server, delivery, means.host, means.output);
-      return sayPublished(response, preview, signed.payloadSha256, means.output);
+      sayPublished(await deliver(server, delivery, host, output), preview, output);
+      return revision;
     } catch (error) {
       if (!wasOvertaken(error) || wishes.revision !== undefined || round >= ROUNDS) throw error;
-      means.output.note(`another release took ${revisionText(revision)}; reading the head again`);
+      output.note(`another release took ${revisionText(revision)}; reading the head again`);
     }
   }
 }
 
 /** The public halves of the own keys and the others that were given, each once. */
-function knownSigners({ keys, otherKeys }: Publication): readonly PublicKey[] {
-  const all = [...keys.map(publicHalf), ...otherKeys];
+function knownKeys({ signers, otherKeys }: Publication): readonly PublicKey[] {
+  const all = [...signers, ...otherKeys].map(({ name, publicKey }) => ({ name, publicKey }));
   return all.filter(({ publicKey }, index) => {
     return all.findIndex((other) => sameBytes(other.publicKey, publicKey)) === index;
   });
 }
 
-/** The revision under which devices have the content, unless another number was asked for. */
-function alreadyHead(head: Head, { wishes, content }: Publication): bigint | undefined {
-  if (head.kind !== "proven" || head.current === undefined) return undefined;
-  if (wishes.revision !== undefined && wishes.revision !== head.current.revision) return undefined;
-  return isSameContent(head.current, content) ? head.current.revision : undefined;
-}
-
 async function previewOf(
-  { content, closure, keys }: Publication,
+  plan: Plan<Part> & { kind: "release" },
+  { wishes, signers }: Publication,
   head: Head,
   revision: bigint,
   means: Means,
 ): Promise<Preview> {
-  const current = head.kind === "proven" ? head.current : undefined;
-  const before = current && {
-    manifest: current,
-    entries: await pinnedListing(means.server, current),
-  };
+  const parts: PartPreview[] = [];
+  for (const { content, closure } of plan.parts) {
+    if (plan.parts.length > 1)
+      means.output.progress(`comparing target ${parts.length + 1} of ${plan.parts.length}`);
+    const current = head.kind === "proven" ? head.current.get(content.target)?.manifest : undefined;
+    const before = current && {
+      manifest: current,
+      entries: (await pinnedListing(means.server, current))?.entries,
+    };
+    parts.push({
+      content,
+      pathCount: closure.entries.length,
+      changes: compareClosures(before, closure.entries, closure.fileSizes),
+      rebootRequired: current && (await means.needsReboot(current.storePath, content.storePath)),
+    });
+  }
   return {
-    content,
+    channel: wishes.channel,
     revision,
-    pathCount: closure.entries.length,
-    changes: compareClosures(before, closure.entries, closure.fileSizes),
-    rebootRequired: current && (await means.needsReboot(current.storePath, content.storePath)),
-    signers: keys.map(publicHalf),
+    headRevision: head.kind === "proven" ? head.revision : undefined,
+    parts,
+    unchanged: plan.unchanged.map(({ current: { manifest } }) => ({
+      target: manifest.target,
+      revision: manifest.revision,
+      storePath: manifest.storePath,
+    })),
+    signers,
   };
 }
 
 /** Shows what is about to be signed. A pipeline is not asked: whoever wrote it decided. */
-async function expectLeave(preview: Preview, wishes: Wishes, means: Means): Promise<void> {
+async function expectLeave(preview: Preview, wishes: ReleaseWishes, means: Means): Promise<void> {
   const { output, ask } = means;
   const text = previewText(preview, output.paintNote);
   if (wishes.yes || !ask.possible) return output.note(text);
@@ -120,7 +168,12 @@ async function expectLeave(preview: Preview, wishes: Wishes, means: Means): Prom
   if (!(await ask.confirm(question))) throw new CliError("declined", "nothing was published");
 }
 
-function wasOvertaken(error: unknown): boolean {
+function newest(manifests: readonly Manifest[]): bigint {
+  return manifests.reduce((most, { revision }) => (revision > most ? revision : most), 0n);
+}
+
+/** Whether the server refused because another release took the number. */
+export function wasOvertaken(error: unknown): boolean {
   if (!(error instanceof CliError)) return false;
   return error.refusal?.reason === "REVISION_TAKEN" || error.refusal?.reason === "REVISION_STALE";
 }

@@ -5,7 +5,7 @@ import { nextRevision } from "../next-revision.ts";
 import type { Output } from "../output.ts";
 import { unreachable } from "../unreachable.ts";
 import type { Head } from "./head.ts";
-import type { Wishes } from "./wishes.ts";
+import type { ReleaseWishes } from "./publish.ts";
 
 /** Whom to ask and tell. */
 interface Advisers {
@@ -20,7 +20,7 @@ interface Advisers {
  */
 export async function decideRevision(
   head: Head,
-  wishes: Wishes,
+  wishes: ReleaseWishes,
   advisers: Advisers,
 ): Promise<bigint> {
   const next = nextRevision(await believedHead(head, wishes, advisers), wishes.revision);
@@ -46,7 +46,11 @@ export async function decideRevision(
 }
 
 /** The head's number as far as something better than the server says it. */
-async function believedHead(head: Head, wishes: Wishes, advisers: Advisers): Promise<bigint> {
+async function believedHead(
+  head: Head,
+  wishes: ReleaseWishes,
+  advisers: Advisers,
+): Promise<bigint> {
   switch (head.kind) {
     case "none":
       return 0n;

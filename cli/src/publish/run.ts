@@ -1,121 +1,64 @@
-import type { SecretKey } from "@nix-ota/proto/key-file";
-
-import { terminalAsk, type Ask } from "../ask.ts";
-import { CliError } from "../cli-error.ts";
+import { terminalAsk } from "../ask.ts";
 import { connectServer } from "../client.ts";
 import { chosenContext, type ChosenContext } from "../context/chosen-context.ts";
 import type { Host } from "../host.ts";
-import { readLocalClosure } from "../local-closure.ts";
-import { openCache } from "../open-cache.ts";
 import { createOutput, type Output } from "../output.ts";
-import { passphraseFor } from "../passphrase.ts";
 import { readPublicKey } from "../public-key-argument.ts";
 import { serverAccess, type ServerOptions } from "../server-access.ts";
 import { channelOf } from "../session.ts";
-import { readSigningKey } from "../signing-key.ts";
-import { needsReboot, resolveStorePath, toplevelSystem } from "../toplevel.ts";
-import type { Content } from "./content.ts";
+import { expectSigners, readSigners, type SignerOptions } from "../signing/read-signers.ts";
+import { expectWanted, readWanted, type WantedOptions } from "../targets/read-wanted.ts";
+import { needsReboot } from "../toplevel.ts";
 import { publish } from "./publish.ts";
-import { pinnedClosure, trustedClosure, type ReleaseClosure } from "./release-closure.ts";
-import { readWishes, type PublishOptions, type Wishes } from "./wishes.ts";
+import { readParts } from "./read-parts.ts";
+import {
+  readContentWishes,
+  readReleaseWishes,
+  type ContentOptions,
+  type HowOptions,
+} from "./wishes.ts";
+
+/** The command line of publish as it was given, before the context fills it in. */
+export type PublishOptions = Omit<ContentOptions & HowOptions, "channel"> &
+  SignerOptions &
+  WantedOptions &
+  ServerOptions & { channel?: string | undefined; json: boolean; quiet: boolean };
 
 /** Runs the command: reads everything there is to read, then publishes. */
-export async function runPublish(
-  given: GivenOptions & ServerOptions & { json: boolean; quiet: boolean },
-  host: Host,
-): Promise<void> {
+export async function runPublish(given: PublishOptions, host: Host): Promise<void> {
   const options = withContext(given, await chosenContext(given, host));
   const output = createOutput(host, options);
   const ask = terminalAsk(host);
-  const wishes = readWishes(options, host.now());
+  expectWanted(options);
+  expectSigners(options);
+  const content = readContentWishes(options, host.now());
+  const wishes = readReleaseWishes(options, options.key.length + options.keyCommand.length);
   const access = await serverAccess(options, host, output);
-  const keys = await readKeys(options, ask);
+  const signers = await readSigners(options, ask, host);
   const otherKeys = await Promise.all(options.publicKey.map(readPublicKey));
-  warnOpenCaches(wishes, output);
-  const storePath = await resolveStorePath(options.storePath);
-  const { closure, system } = await readClosure(storePath, options, wishes, host, output);
-  const content = contentOf(wishes, storePath, system, closure);
+  warnOpenCaches(content.substituters, output);
+  const wanted = await readWanted(options, output, host.signal);
+  const parts = await readParts(wanted, content, output, host.signal);
   const server = connectServer(access.url, access.token);
-  await publish(
-    { wishes, content, closure, keys, otherKeys },
-    { server, host, output, ask, needsReboot },
-  );
+  await publish({ wishes, parts, signers, otherKeys }, { server, host, output, ask, needsReboot });
 }
 
-/** The command line before the context fills it in. */
-type GivenOptions = Omit<PublishOptions, "channel"> & { channel?: string | undefined };
-
 /** What the command line leaves out, the context may say. */
-function withContext<Options extends GivenOptions>(
-  given: Options,
-  context: ChosenContext | undefined,
-): Options & PublishOptions {
+function withContext(given: PublishOptions, context: ChosenContext | undefined) {
   const listed = (values: readonly string[], otherwise: readonly string[] = []) => [
     ...(values.length > 0 ? values : otherwise),
   ];
+  const signs = given.key.length + given.keyCommand.length > 0;
   return {
     ...given,
     channel: channelOf(given, context),
-    key: listed(given.key, context?.keys),
+    key: signs ? given.key : listed([], context?.keys),
     substituter: listed(given.substituter, context?.substituters),
   };
 }
 
-async function readKeys(options: PublishOptions, ask: Ask): Promise<readonly SecretKey[]> {
-  const keys: SecretKey[] = [];
-  // One after the other: each may ask for a passphrase.
-  for (const file of options.key)
-    keys.push(
-      await readSigningKey(file, (file) => passphraseFor(file, options.passphraseFile, ask)),
-    );
-  return keys;
-}
-
-async function readClosure(
-  storePath: string,
-  options: PublishOptions,
-  wishes: Wishes,
-  host: Host,
-  output: Output,
-): Promise<{ closure: ReleaseClosure; system: string }> {
-  const caches = await Promise.all(wishes.substituters.map(openCache));
-  if (options.trustCache) {
-    const closure = await trustedClosure(storePath, caches, output, host.signal);
-    return { closure, system: wishes.system ?? "" };
-  }
-  const system = await toplevelSystem(storePath);
-  if (wishes.system !== undefined && wishes.system !== system)
-    throw new CliError(
-      "store",
-      `${storePath} is for ${system}, not ${wishes.system} as --system says`,
-    );
-  const sources = { caches, readClosure: readLocalClosure };
-  return { closure: await pinnedClosure(storePath, sources, output, host.signal), system };
-}
-
-function contentOf(
-  wishes: Wishes,
-  storePath: string,
-  system: string,
-  closure: ReleaseClosure,
-): Content {
-  return {
-    channel: wishes.channel,
-    target: wishes.target,
-    fleet: wishes.fleet,
-    substituters: wishes.substituters,
-    notAfterS: wishes.notAfterS,
-    message: wishes.message,
-    sourceRevision: wishes.sourceRevision,
-    storePath,
-    system,
-    closureBytes: closure.bytes,
-    closureDigest: closure.digest,
-  };
-}
-
 /** Devices refuse these by default, which nobody sees until none of them updates. */
-function warnOpenCaches({ substituters }: Wishes, output: Output): void {
+export function warnOpenCaches(substituters: readonly string[], output: Output): void {
   for (const url of substituters) {
     if (url.startsWith("http://"))
       output.warn(`${url} is not encrypted: only devices with allowInsecureCache take it`);

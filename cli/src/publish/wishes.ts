@@ -6,32 +6,24 @@ import { parseCount } from "../count-argument.ts";
 import { parseDeadline } from "../deadline.ts";
 import { parseName } from "../name-argument.ts";
 import { parseRevision } from "../revision-argument.ts";
+import { MAX_SIGNERS } from "../signing/read-signers.ts";
+import type { ReleaseWishes } from "./publish.ts";
 
-/** The command line of publish as it was given. */
-export interface PublishOptions {
+/** What a command line says of the manifests that are to be made. */
+export interface ContentOptions {
   channel: string;
-  target: string;
   fleet: string;
-  storePath: string;
-  key: string[];
-  passphraseFile?: string | undefined;
-  publicKey: string[];
-  threshold: string;
   substituter: string[];
   system?: string | undefined;
   message: string;
   sourceRevision: string;
   notAfter?: string | undefined;
-  revision?: string | undefined;
-  dryRun: boolean;
-  yes: boolean;
   trustCache: boolean;
 }
 
-/** What is to be published, with every value in its range. */
-export interface Wishes {
+/** What is the same in every manifest, with every value in its range. */
+export interface ContentWishes {
   channel: string;
-  target: string;
   fleet: string;
   substituters: readonly string[];
   system: string | undefined;
@@ -39,14 +31,21 @@ export interface Wishes {
   sourceRevision: string;
   /** Seconds since 1970 UTC, 0: never expires. */
   notAfterS: bigint;
-  threshold: number;
-  revision: bigint | undefined;
-  dryRun: boolean;
-  yes: boolean;
+  trustCache: boolean;
+}
+
+/** How a command line says it is to be published. */
+export interface HowOptions {
+  channel: string;
+  publicKey: string[];
+  threshold: string;
+  revision?: string | undefined;
+  dryRun?: boolean;
+  yes?: boolean;
+  requireVerifiable?: boolean;
 }
 
 const MAX_SUBSTITUTERS = 8;
-const MAX_KEYS = 16;
 /** Text for people; the payload as a whole has 16 KiB. */
 const MAX_TEXT = 1024;
 
@@ -55,10 +54,8 @@ const MAX_TEXT = 1024;
  *
  * @throws {CliError} `usage` naming the flag.
  */
-export function readWishes(options: PublishOptions, nowMs: number): Wishes {
-  const { channel, target, fleet, system } = options;
-  parseName("--channel", channel);
-  if (target !== "") parseName("--target", target);
+export function readContentWishes(options: ContentOptions, nowMs: number): ContentWishes {
+  const { fleet, system } = options;
   if (fleet !== "") parseName("--fleet", fleet);
   if (system !== undefined && !isSystem(system))
     throw new CliError(
@@ -68,19 +65,39 @@ export function readWishes(options: PublishOptions, nowMs: number): Wishes {
   if (options.trustCache && system === undefined)
     throw new CliError("usage", "--trust-cache reads nothing locally; say --system x86_64-linux");
   return {
-    channel,
-    target,
+    channel: parseName("--channel", options.channel),
     fleet,
     system,
     substituters: readSubstituters(options.substituter),
     message: readText("--message", options.message),
     sourceRevision: readText("--source-revision", options.sourceRevision),
     notAfterS: options.notAfter === undefined ? 0n : parseDeadline(options.notAfter, nowMs),
-    threshold: readThreshold(options),
-    revision: options.revision === undefined ? undefined : parseRevision(options.revision),
-    dryRun: options.dryRun,
-    yes: options.yes,
+    trustCache: options.trustCache,
   };
+}
+
+/**
+ * The same for how it is to be published.
+ *
+ * @param signerCount Keys that sign.
+ */
+export function readReleaseWishes(options: HowOptions, signerCount: number): ReleaseWishes {
+  return {
+    channel: parseName("--channel", options.channel),
+    threshold: readThreshold(options, signerCount),
+    revision: options.revision === undefined ? undefined : parseRevision(options.revision),
+    dryRun: options.dryRun ?? false,
+    yes: options.yes ?? false,
+    requireVerifiable: options.requireVerifiable ?? false,
+  };
+}
+
+/** Checks a text for people that is signed with a manifest. */
+export function readText(flag: string, text: string): string {
+  if (text.length > MAX_TEXT)
+    throw new CliError("usage", `${flag} has ${text.length} characters, over ${MAX_TEXT}`);
+  if (/[\n\r]/u.test(text)) throw new CliError("usage", `${flag} has several lines; give one`);
+  return text;
 }
 
 function readSubstituters(urls: readonly string[]): readonly string[] {
@@ -98,18 +115,11 @@ function readSubstituters(urls: readonly string[]): readonly string[] {
   return urls;
 }
 
-function readText(flag: string, text: string): string {
-  if (text.length > MAX_TEXT)
-    throw new CliError("usage", `${flag} has ${text.length} characters, over ${MAX_TEXT}`);
-  if (/[\n\r]/u.test(text)) throw new CliError("usage", `${flag} has several lines; give one`);
-  return text;
-}
-
-function readThreshold(options: PublishOptions): number {
-  const keys = options.key.length + options.publicKey.length;
-  if (options.key.length === 0)
-    throw new CliError("usage", "no signing key is named; give --key, made by nix-ota keygen");
-  if (keys > MAX_KEYS)
-    throw new CliError("usage", `--key and --public-key name ${keys} keys, over ${MAX_KEYS}`);
-  return parseCount("--threshold", options.threshold, 1, keys);
+function readThreshold({ publicKey, threshold }: HowOptions, signerCount: number): number {
+  const keys = signerCount + publicKey.length;
+  if (keys === 0)
+    throw new CliError("usage", "no key is named that proves the head; give --public-key");
+  if (keys > MAX_SIGNERS)
+    throw new CliError("usage", `${keys} keys are named altogether, over ${MAX_SIGNERS}`);
+  return parseCount("--threshold", threshold, 1, keys);
 }
