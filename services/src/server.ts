@@ -87,7 +87,7 @@ async function serve(
   log.info({ database: store.kind, durable: store.durable, migrations }, "database ready");
 
   const reports = createReportWriter({
-    commit: (rows) => committed(commitReports(store.db, rows)),
+    commit: (rows) => committed(commitReports(store.db, rows, config.enrolment)),
     isRowFault: (error) => sqlFault(error)?.kind === "data",
     ...LIMITS,
   });

@@ -90,8 +90,35 @@ describe.each(DATABASES)("devices on %s", (kind) => {
       "PermissionDenied",
     ]);
     expect(await refusal(intruder.authenticate())).toEqual(["KEY_CONFLICT", "PermissionDenied"]);
-    // Who was pinned goes on as before.
+    // Who was pinned goes on as before, and operators see that somebody tried.
     expect((await device.report()).acknowledgedSequence).toBe(2n);
+    const shown = await server.operator.checkin.getDevice({ deviceId: "gw-2" });
+    expect(shown.device?.keyConflictAt).toBeDefined();
+    expect(shown.device?.enrolledBy).toBe("open");
+  });
+
+  test("a proof by another key is shown to operators, of whomever it comes", async () => {
+    await server.device("gw-13");
+    const conflictAt = async () =>
+      (await server.operator.checkin.getDevice({ deviceId: "gw-13" })).device?.keyConflictAt;
+    expect(await conflictAt()).toBeUndefined();
+    const intruder = new TestDevice(server.url, "gw-13", seed(66));
+    expect(await refusal(intruder.authenticate())).toEqual(["KEY_CONFLICT", "PermissionDenied"]);
+    expect(await conflictAt()).toBeDefined();
+  });
+
+  test("a reimaged device that kept its key is told where its numbers go on, and is heard", async () => {
+    const before = await server.device("gw-14");
+    for (let reports = 0; reports < 5; reports += 1) await before.report();
+    const reimaged = new TestDevice(server.url, "gw-14", before.seed);
+    expect(await reimaged.authenticate()).toMatchObject({ lastSequence: 5n });
+    expect(await reimaged.report({ committedRevision: 1n })).toMatchObject({
+      acknowledgedSequence: 5n,
+    });
+    const told = await reimaged.report({ sequence: 6n, committedRevision: 2n, bootId: "boot-2" });
+    expect(told.acknowledgedSequence).toBe(6n);
+    const { device } = await server.operator.checkin.getDevice({ deviceId: "gw-14" });
+    expect(device).toMatchObject({ committedRevision: 2n, cloned: false });
   });
 
   test("of many who enrol one id at once, one key is pinned", async () => {

@@ -9,6 +9,7 @@ import {
 } from "../src/access/enrolment-token-queries.ts";
 import { makeSecretToken } from "../src/access/secret-token.ts";
 import { enrol } from "../src/checkin/enrol-call.ts";
+import { noteKeyConflict } from "../src/checkin/identity-queries.ts";
 import type { Store } from "../src/db/store.ts";
 import type { EnrolmentMode } from "../src/enrolment-mode.ts";
 import { OtaError } from "../src/ota-error.ts";
@@ -267,6 +268,23 @@ describe.each(DATABASES)("enrolment on %s", (kind) => {
       kind: "OVERLOADED",
       details: { retryAfterMs: (3 * HOUR) / 4 },
     });
+  });
+
+  test("another key that is presented without end is written down once a minute", async () => {
+    await enrolled("besieged");
+    const noted: (Date | null | undefined)[] = [];
+    const began = Date.UTC(2026, 6, 1);
+    for (const afterMs of [0, 1, 59_999, 60_001, 60_002]) {
+      const now = new Date(began + afterMs);
+      await noteKeyConflict(store.db, "besieged", { now, since: new Date(now.getTime() - 60_000) });
+      const row = await store.db
+        .selectFrom("device")
+        .where("id", "=", "besieged")
+        .select("key_conflict_at")
+        .executeTakeFirst();
+      noted.push(row?.key_conflict_at);
+    }
+    expect(noted.map((at) => (at?.getTime() ?? 0) - began)).toEqual([0, 0, 0, 60_001, 60_001]);
   });
 
   test("a forgotten device goes on at the epoch after the one it had", async () => {

@@ -4,8 +4,8 @@ import { type Kysely, type KyselyPlugin, sql } from "kysely";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 
 import { pinDevice } from "../src/checkin/identity-queries.ts";
-import { commitReports } from "../src/checkin/report-queries.ts";
-import { reportRow } from "../src/checkin/report-row.ts";
+import { commitReports as commitReportsBy } from "../src/checkin/report-queries.ts";
+import { reportRow, type ReportRow } from "../src/checkin/report-row.ts";
 import type { Database } from "../src/db/database.ts";
 import { sqlFault } from "../src/db/sql-fault.ts";
 import type { Store } from "../src/db/store.ts";
@@ -13,6 +13,8 @@ import { findReleases } from "../src/publish/release-queries.ts";
 import { DATABASES, openTestStore } from "./databases.testkit.ts";
 import { seed } from "./manifests.testkit.ts";
 
+const commitReports = (db: Kysely<Database>, rows: readonly ReportRow[]) =>
+  commitReportsBy(db, rows, "open");
 const hex = (number: number) => number.toString(16).padStart(32, "0");
 
 describe.each(DATABASES)("a batch of reports on %s", (kind) => {

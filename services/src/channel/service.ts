@@ -9,6 +9,8 @@ import type {
 } from "@nix-ota/proto/nixota/v1/channel_service_pb";
 
 import { callerOf, requireRead, requireSeeChannel } from "../auth.ts";
+import { findIdentity } from "../checkin/identity-queries.ts";
+import { requireLive } from "../checkin/refusals.ts";
 import { makeCursor, readCursor } from "../cursor.ts";
 import type { Deps } from "../deps.ts";
 import { OtaError } from "../ota-error.ts";
@@ -49,7 +51,9 @@ export function channelService(deps: Deps): Partial<ServiceImpl<typeof ChannelSe
     },
 
     async getListing({ digest }, context) {
-      if (callerOf(context).kind !== "device") requireRead(context);
+      const caller = callerOf(context);
+      if (caller.kind !== "device") requireRead(context);
+      else requireLive(caller.session, await findIdentity(db, caller.session.deviceId));
       const listing = await findListing(db, digest);
       if (listing !== undefined) return { listing };
       throw new OtaError(
@@ -124,9 +128,7 @@ async function offerAsked(
   const { deviceId, request, context } = asked;
   const stored = await findDeviceFacts(db, deviceId);
   const caller = callerOf(context);
-  if (caller.kind === "device" && caller.session.keyEpoch !== stored?.keyEpoch) {
-    throw new OtaError("CREDENTIAL_INVALID", "the device's key was replaced; authenticate again");
-  }
+  if (caller.kind === "device") requireLive(caller.session, stored);
   const { channel, target, minRevision: floorRevision } = request;
   const facts = stored && factsAt(stored, { channel, target, floorRevision });
   const pinnedRevision = facts?.pinnedRevision ?? 0n;

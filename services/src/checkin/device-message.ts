@@ -25,8 +25,12 @@ export function standingMessage(standing: Standing): DeviceStanding {
   return STANDING[standing];
 }
 
+/** How long a device counts as cloned after two machines were seen under its key. */
+export const CLONED_FOR_MS = 24 * 60 * 60_000;
+
 /** The contract's Device. What was never reported is left out. */
-export function deviceMessage(device: StoredDevice): Device {
+export function deviceMessage(device: StoredDevice, nowMs: number): Device {
+  const { keyConflictAt } = device;
   return create(DeviceSchema, {
     id: device.id,
     channel: device.channel,
@@ -36,17 +40,20 @@ export function deviceMessage(device: StoredDevice): Device {
     keyEpoch: device.keyEpoch,
     tags: [...device.tags],
     pinnedRevision: device.pinnedRevision,
+    retryRevision: device.retryRevision,
     enrolledAt: timestampFromDate(device.enrolledAt),
+    enrolledBy: device.enrolledBy,
+    ...(keyConflictAt === undefined ? {} : { keyConflictAt: timestampFromDate(keyConflictAt) }),
     ...(device.inventory === undefined
       ? {}
       : { inventory: fromBinary(InventorySchema, device.inventory) }),
     ...(device.attempt === undefined ? {} : { attempt: fromBinary(AttemptSchema, device.attempt) }),
-    ...(device.status === undefined ? {} : reported(device.status)),
+    ...(device.status === undefined ? {} : reported(device.status, nowMs)),
   });
 }
 
-function reported(status: StoredStatus): MessageInitShape<typeof DeviceSchema> {
-  const { running, booted, profile } = status;
+function reported(status: StoredStatus, nowMs: number): MessageInitShape<typeof DeviceSchema> {
+  const { running, booted, profile, clonedAt } = status;
   return {
     // The column holds whatever number the device sent; unknown ones stay so.
     state: status.state as AgentState,
@@ -58,5 +65,6 @@ function reported(status: StoredStatus): MessageInitShape<typeof DeviceSchema> {
     pinnedKeyIds: status.pinnedKeyIds.flatMap((id) => fromHex(id) ?? []),
     quarantinedRevisions: [...status.quarantinedRevisions],
     lastSeenAt: timestampFromDate(status.lastSeenAt),
+    cloned: clonedAt !== undefined && clonedAt.getTime() > nowMs - CLONED_FOR_MS,
   };
 }

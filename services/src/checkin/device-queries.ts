@@ -34,7 +34,10 @@ export async function findDevices(
     keyEpoch: device.key_epoch,
     tags: device.tags,
     pinnedRevision: device.pinned_revision,
+    retryRevision: device.retry_revision,
     enrolledAt: device.enrolled_at,
+    enrolledBy: device.enrolled_by,
+    keyConflictAt: device.key_conflict_at ?? undefined,
     inventory: device.inventory ?? undefined,
     status: statuses.get(device.id)?.status,
     attempt: statuses.get(device.id)?.attempt ?? undefined,
@@ -69,6 +72,7 @@ async function findStatuses(db: Db, deviceIds: readonly string[]) {
         pinnedKeyIds: row.pinned_key_ids,
         quarantinedRevisions: row.quarantined_revisions,
         lastSeenAt: row.last_seen_at,
+        clonedAt: row.cloned_at ?? undefined,
       };
       return [row.device_id, { status, attempt: row.attempt }];
     }),

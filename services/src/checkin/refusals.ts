@@ -22,6 +22,23 @@ export function replaced(): OtaError {
   );
 }
 
+/**
+ * That a session is still the device's, and its access was not ended: what a
+ * read by a device asks, so that a revoked one is served nothing. One that may
+ * not report yet may read: a signed manifest is no secret and may be its cure.
+ *
+ * @param device What is stored under the session's id; undefined: nothing.
+ */
+export function requireLive(
+  session: { readonly deviceId: string; readonly keyEpoch: number },
+  device: { readonly keyEpoch: number; readonly standing: Standing } | undefined,
+): void {
+  if (device?.keyEpoch !== session.keyEpoch) throw replaced();
+  if (device.standing === "revoked" || device.standing === "rejected") {
+    throw revoked(session.deviceId);
+  }
+}
+
 /** Why a device of this standing may not report. */
 export function mayNotReport(deviceId: string, standing: Exclude<Standing, "accepted">): OtaError {
   if (standing !== "pending") return revoked(deviceId);

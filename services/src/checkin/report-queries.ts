@@ -2,6 +2,7 @@ import { sql, type Kysely, type Transaction } from "kysely";
 
 import type { HeadFacts } from "../channel/offer.ts";
 import type { Database } from "../db/database.ts";
+import type { EnrolmentMode } from "../enrolment-mode.ts";
 import type { Standing } from "../standing.ts";
 import type { ReportRow } from "./report-row.ts";
 import type { ReportOutcome } from "./report-writer.ts";
@@ -12,13 +13,16 @@ import type { ReportOutcome } from "./report-writer.ts";
  *
  * An older report changes neither status nor attempts; its events count, each
  * id once. A device that may not report leaves nothing behind.
+ *
+ * @param enrolment How devices come to channels that do not say.
  */
 export async function commitReports(
   db: Kysely<Database>,
   rows: readonly ReportRow[],
+  enrolment: EnrolmentMode,
 ): Promise<readonly ReportOutcome[]> {
   return await db.transaction().execute(async (transaction) => {
-    const written = await writeStatus(transaction, rows);
+    const written = await writeStatus(transaction, rows, enrolment);
     const admitted = rows.filter(({ deviceId }) => written.get(deviceId)?.admitted === true);
     await writeAttempts(
       transaction,
@@ -63,9 +67,17 @@ interface Written {
 // other. What another process wrote while this waited for the row is not seen,
 // only that it is not older: at least the report's own number is durable then.
 // JSON goes through text: one driver would encode it twice else.
+//
+// A device strays when its newest report names a channel to which it may not
+// move by itself: one that takes devices openly it may, and one to which a
+// manifest of the channel it leaves sends it. It is parked there, to be accepted.
+//
+// A report that returns to the boot before the last one, or that has a number
+// which another boot has used, comes from a second machine with the same key.
 async function writeStatus(
   db: Transaction<Database>,
   rows: readonly ReportRow[],
+  enrolment: EnrolmentMode,
 ): Promise<ReadonlyMap<string, Written>> {
   const result = await sql<Written>`
     with input as materialized (
@@ -75,13 +87,28 @@ async function writeStatus(
         "floorRevision" bigint, "floorSha256" text, "committedRevision" bigint,
         "attemptId" text, "agentVersion" text, "agentLevel" bigint, "pinnedKeyIds" text[],
         "quarantinedRevisions" bigint[], inventory text, system text)
-    ), known as materialized (
+    ), judged as (
       select i.*, d.id is not null as found, d.standing,
              case when d.channel = i.channel then d.retry_revision else 0 end as retry_revision,
              case when d.channel = i.channel then d.pinned_revision else 0 end as pinned_revision,
              coalesce(i.system, d.system, '') as shown_system,
-             (d.standing = 'accepted' and d.key_epoch = i."keyEpoch") is true as admitted
-        from input i left join device d on d.id = i."deviceId"
+             s.key_epoch as known_epoch, s.sequence as known_sequence,
+             (d.standing = 'accepted' and d.key_epoch = i."keyEpoch") is true as speaks,
+             case when d.channel = i.channel
+                       or (s.key_epoch, s.sequence) >= (i."keyEpoch", i.sequence)
+                  then false
+                  else coalesce(c.enrolment, ${enrolment}::text) <> 'open' and not exists (
+                    select from manifest m join channel left_behind on left_behind.name = m.channel
+                     where m.channel = d.channel and m.target = d.target
+                       and m.next_channel = i.channel
+                       and m.revision <= left_behind.head_revision)
+             end as strays
+        from input i
+        left join device d on d.id = i."deviceId"
+        left join device_status s on s.device_id = i."deviceId"
+        left join channel c on c.name = i.channel
+    ), known as materialized (
+      select *, speaks and not strays as admitted, speaks and strays as parks from judged
     ), written as (
       insert into device_status (
         device_id, key_epoch, sequence, boot_id, state, running, booted, profile,
@@ -98,7 +125,16 @@ async function writeStatus(
         floor_sha256 = excluded.floor_sha256, committed_revision = excluded.committed_revision,
         attempt_id = excluded.attempt_id, agent_version = excluded.agent_version,
         agent_level = excluded.agent_level, pinned_key_ids = excluded.pinned_key_ids,
-        quarantined_revisions = excluded.quarantined_revisions, last_seen_at = now()
+        quarantined_revisions = excluded.quarantined_revisions, last_seen_at = now(),
+        other_boot_id = case
+          when device_status.key_epoch <> excluded.key_epoch then ''
+          when device_status.boot_id in ('', excluded.boot_id) then device_status.other_boot_id
+          else device_status.boot_id end,
+        cloned_at = case
+          when device_status.key_epoch <> excluded.key_epoch then null
+          when excluded.boot_id not in ('', device_status.boot_id)
+               and excluded.boot_id = device_status.other_boot_id then now()
+          else device_status.cloned_at end
        where (device_status.key_epoch, device_status.sequence)
              < (excluded.key_epoch, excluded.sequence)
       returning device_id
@@ -113,6 +149,23 @@ async function writeStatus(
          and (row(d.channel, d.target) is distinct from row(k.channel, k.target)
               or (k.inventory is not null
                   and d.inventory is distinct from decode(k.inventory, 'base64')))
+    ), doubled as (
+      update device_status s set cloned_at = now()
+        from known k
+       where k.admitted and s.device_id = k."deviceId"
+         and not exists (select from written w where w.device_id = k."deviceId")
+         and (s.key_epoch, s.sequence) = (k."keyEpoch", k.sequence)
+         and s.boot_id <> k."bootId" and '' not in (s.boot_id, k."bootId")
+         and (s.cloned_at is null or s.cloned_at < now() - interval '1 minute')
+    ), straying as materialized (
+      select d.id from device d join known k on k."deviceId" = d.id
+       where k.parks order by d.id for no key update of d
+    ), parked as (
+      update device d set
+        standing = 'pending', channel = k.channel, target = k.target,
+        retry_revision = 0, pinned_revision = 0
+        from straying join known k on k."deviceId" = straying.id
+       where d.id = straying.id and d.standing = 'accepted' and d.key_epoch = k."keyEpoch"
     ), heads as (
       select g.channel, g.target, g.pinned_revision, c.head_revision, c.paused,
              m.revision, m.payload_sha256, m.system,
@@ -126,15 +179,15 @@ async function writeStatus(
            order by revision desc limit 1) m on true
         left join rollout r on r.channel = g.channel and r.revision = m.revision
     )
-    select k."deviceId" as device_id, k.found, k.standing, k.admitted, k.retry_revision, k.pinned_revision,
+    select k."deviceId" as device_id, k.found, k.admitted, k.retry_revision, k.pinned_revision,
+           case when k.parks then 'pending' else k.standing end as standing,
            k.shown_system as system, w.device_id is not null as fresh,
-           case when w.device_id is null and s.key_epoch = k."keyEpoch"
-                then greatest(s.sequence, k.sequence) else k.sequence end as sequence,
+           case when w.device_id is null and k.known_epoch = k."keyEpoch"
+                then greatest(k.known_sequence, k.sequence) else k.sequence end as sequence,
            h.head_revision, h.paused, h.revision as manifest_revision, h.payload_sha256,
            h.system as manifest_system, h.rollout_paused
       from known k
       left join written w on w.device_id = k."deviceId"
-      left join device_status s on s.device_id = k."deviceId"
       left join heads h on h.channel = k.channel and h.target = k.target
                         and h.pinned_revision = k.pinned_revision`.execute(db);
   return new Map(result.rows.map((row) => [row.device_id, row]));

@@ -43,17 +43,18 @@ export function checkinService(deps: Deps): Partial<ServiceImpl<typeof CheckinSe
       requireRead(context);
       const limit = pageSize === 0 ? PAGE_SIZE : pageSize;
       const [after = ""] = readCursor("ListDevices", cursor, 1) ?? [];
+      const nowMs = deps.nowMs();
       const devices = await findDevices(db, { after, limit, filter: readFilter(filter) });
       const last = devices.length === limit ? devices.at(-1)?.id : undefined;
       return {
-        devices: devices.map(deviceMessage),
+        devices: devices.map((device) => deviceMessage(device, nowMs)),
         nextCursor: last === undefined ? "" : makeCursor("ListDevices", [last]),
       };
     },
 
     async getDevice({ deviceId }, context) {
       requireRead(context);
-      return { device: deviceMessage(await requireStored(deps, deviceId)) };
+      return { device: deviceMessage(await requireStored(deps, deviceId), deps.nowMs()) };
     },
 
     async listDeviceEvents({ deviceId, pageSize, cursor }, context) {
@@ -117,8 +118,8 @@ async function explainDevice(deps: Deps, deviceId: string) {
   const facts = await findDeviceFacts(deps.db, deviceId);
   if (facts === undefined) throw unknown(deviceId);
   const head = await findCurrent(deps.db, facts);
-  const device = deviceMessage(stored);
   const nowMs = deps.nowMs();
+  const device = deviceMessage(stored, nowMs);
   const sentence = explain({
     deviceId,
     channel: facts.channel,

@@ -11,7 +11,13 @@ export interface StoredDevice {
   readonly tags: readonly string[];
   /** 0: none. */
   readonly pinnedRevision: bigint;
+  /** Revision an operator wishes it to try once more; 0: none. */
+  readonly retryRevision: bigint;
   readonly enrolledAt: Date;
+  /** `open`, `approve`, or `token:<id>`. */
+  readonly enrolledBy: string;
+  /** When another key was presented for the id last; undefined: never since the key was pinned. */
+  readonly keyConflictAt: Date | undefined;
   /** The encoded Inventory; undefined before the first one. */
   readonly inventory: Uint8Array | undefined;
   /** Its newest report; undefined: it never reported. */
@@ -37,4 +43,6 @@ export interface StoredStatus {
   readonly pinnedKeyIds: readonly string[];
   readonly quarantinedRevisions: readonly bigint[];
   readonly lastSeenAt: Date;
+  /** When two live machines were seen under the key last; undefined: never. */
+  readonly clonedAt: Date | undefined;
 }
