@@ -213,8 +213,14 @@ export const allowedImports: readonly Row[] = [
     reaches: ["processes"],
   },
   {
+    files: "agent/src/server/{http2-connection,transports}.ts",
+    imports: ["agent/src/server/*.ts"],
+    packages: ["node:*", "@connectrpc/*"],
+    reaches: ["clock"],
+  },
+  {
     files: "agent/src/server/*.ts",
-    imports: ["agent/src/{agent-error,ports}.ts", "agent/src/{server,state}/*.ts", PROTO],
+    imports: ["agent/src/{agent-error,ladder,ports}.ts", "agent/src/{server,state}/*.ts", PROTO],
     packages: [BUF, "@connectrpc/*"],
   },
   {

@@ -1,6 +1,8 @@
 import { randomBytes } from "node:crypto";
+import { readFile } from "node:fs/promises";
 
 import { supervisedActivation } from "./activation/supervised-activation.ts";
+import { AgentError } from "./agent-error.ts";
 import type { Config } from "./config.ts";
 import { jsonLog } from "./json-log.ts";
 import { machineChance, machineClock } from "./machine-clock.ts";
@@ -56,21 +58,51 @@ export function machinePorts(config: Config, environment: Readonly<Record<string
 function lazyServer(config: Config, clock: Ports["clock"]): Server {
   const { stateDir, deviceId, channel, target, server, settings } = config;
   let opened: Promise<Server> | undefined;
+  let there: Server | undefined;
   const open = async () => {
     const { connectServer } = await import("./server/connect-server.ts");
     const seed = await deviceKey(nodeDisk, stateDir, deviceId, () => randomBytes(32));
-    return connectServer(
-      nodeDisk,
+    const enrolmentToken = async () => await tokenIn(config.enrolmentTokenFile);
+    there = connectServer({
+      disk: nodeDisk,
       clock,
+      chance: machineChance,
+      log: jsonLog,
       stateDir,
-      { serverUrl: server, deviceId, channel, target, seed },
-      settings.server,
-    );
+      identity: { serverUrl: server, deviceId, channel, target, seed, enrolmentToken },
+      transport: config.transport,
+      caCertificates: await caCertificates(config.serverCaFile),
+      settings: { ...settings.server, ...settings.link, pushRestMs: settings.poll.minMs },
+    });
+    return there;
   };
   const get = async () => await (opened ??= open());
   return {
     checkIn: async (...call) => await (await get()).checkIn(...call),
+    follow: async (...call) => await (await get()).follow(...call),
+    pushed: async (...call) => await (await get()).pushed(...call),
+    rung: () => there?.rung() ?? "poll",
     current: async (...call) => await (await get()).current(...call),
     listing: async (...call) => await (await get()).listing(...call),
+    giveBack: async (...call) => await (await get()).giveBack(...call),
   };
+}
+
+async function caCertificates(file: string | null): Promise<string | undefined> {
+  if (file === null) return undefined;
+  try {
+    return await readFile(file, "utf8");
+  } catch (cause) {
+    throw new AgentError("config", `serverCaFile ${file} cannot be read`, cause);
+  }
+}
+
+/** Kind `tool`: the device asks again later, when somebody may have put the file right. */
+async function tokenIn(file: string | null): Promise<string> {
+  if (file === null) return "";
+  try {
+    return (await readFile(file, "utf8")).trim().slice(0, 128);
+  } catch (cause) {
+    throw new AgentError("tool", `enrolmentTokenFile ${file} cannot be read`, cause);
+  }
 }

@@ -4,18 +4,22 @@ import { keyId } from "@nix-ota/proto/key-file";
 import type { Directive, Report } from "@nix-ota/proto/nixota/v1/device_pb";
 
 import type { Agent } from "./agent.ts";
-import type { Answer } from "./ports.ts";
+import type { Answer, Server } from "./ports.ts";
 import { EVENTS_PER_REPORT, makeReport } from "./report.ts";
 import type { ReportParts } from "./report.ts";
 import { AGENT_VERSION } from "./version.ts";
 
 /** Reports what is, and what happened; drops what the server acknowledged. Never moves the machine. */
-export async function checkIn(agent: Agent, signal: AbortSignal): Promise<Answer<Directive>> {
+export async function checkIn(
+  agent: Agent,
+  signal: AbortSignal,
+  over: Parameters<Server["checkIn"]>[1] = "whatever is open",
+): Promise<Answer<Directive>> {
   const { ports, contact } = agent;
   const inventory = await inventoryOf(agent, signal);
   const described = JSON.stringify({ ...inventory, nixFreeBytes: 0 });
   const report = await reportOf(agent, described === contact.inventory ? undefined : inventory);
-  const answer = await ports.server.checkIn(report, signal);
+  const answer = await ports.server.checkIn(report, over, signal);
   note(agent, answer);
   if (answer.got !== "answer") {
     ports.log("warn", "the server could not be reported to", {

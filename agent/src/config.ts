@@ -30,6 +30,8 @@ const cacheUrl = v.pipe(
   ),
 );
 
+const absolutePath = v.pipe(v.string(), v.startsWith("/", "is not an absolute path"));
+
 /** The file's keys: the names of the NixOS options. Unknown ones are errors, so that a misspelt limit is seen. */
 const schema = v.strictObject({
   server: v.pipe(
@@ -56,16 +58,22 @@ const schema = v.strictObject({
     v.nullable(v.pipe(v.number(), v.minValue(0.01), v.maxValue(86_400))),
     null,
   ),
+  /**
+   * How the device hears from the server while `run` goes on. `auto`: over a stream where the path
+   * carries HTTP/2, else over a watch, else by polls alone.
+   */
+  transport: v.optional(v.picklist(["auto", "stream", "watch", "poll"]), "auto"),
+  /** PEM file of the authorities that may vouch for the server. Null: the well-known ones. */
+  serverCaFile: v.optional(v.nullable(absolutePath), null),
+  /** File with the token that a device without enrolment presents. Null: none. */
+  enrolmentTokenFile: v.optional(v.nullable(absolutePath), null),
   activation: v.optional(v.picklist(["prove-first", "switch"]), "prove-first"),
   allowInsecureServer: v.optional(v.boolean(), false),
   allowInsecureCache: v.optional(v.boolean(), false),
   /** Bytes of /nix that an update must leave free. */
   minFreeBytes: v.optional(v.pipe(v.number(), v.integer(), v.minValue(0)), 512 * 1024 * 1024),
   closurePinning: v.optional(v.picklist(["enforce", "warn"]), "enforce"),
-  stateDir: v.optional(
-    v.pipe(v.string(), v.startsWith("/", "is not an absolute path")),
-    "/var/lib/nix-ota",
-  ),
+  stateDir: v.optional(absolutePath, "/var/lib/nix-ota"),
   settings: v.optional(settingsSchema, {}),
 });
 

@@ -2,10 +2,12 @@
 import type { ListingEntry } from "@nix-ota/proto/listing";
 import type { HoldReason } from "@nix-ota/proto/nixota/v1/channel_pb";
 import type { Directive, Report } from "@nix-ota/proto/nixota/v1/device_pb";
+import type { ReasonName } from "@nix-ota/proto/reason";
 
 import type { Action, RootName } from "./effects.ts";
 import type { Failure } from "./failure.ts";
 import type { Journal } from "./journal.ts";
+import type { Rung } from "./ladder.ts";
 import type { ReportedEvent } from "./reported-event.ts";
 import type { Trust } from "./trust.ts";
 
@@ -239,16 +241,38 @@ export interface Health {
 export type Answer<Value> =
   | { readonly got: "answer"; readonly value: Value }
   /** The server answered, authentically, but refuses or is not well: contact is proven. */
-  | { readonly got: "refusal"; readonly message: string; readonly retryAfterMs: number }
+  | {
+      readonly got: "refusal";
+      /** Undefined: not the server's own word, but a proxy's in front of it. */
+      readonly reason?: ReasonName;
+      readonly message: string;
+      readonly retryAfterMs: number;
+    }
   /** Nobody answered, or somebody who is not the server. */
   | { readonly got: "silence"; readonly message: string };
 
 export interface Server {
-  /** `sequence` is the adapter's to fill. */
+  /**
+   * Reports, and takes the directive that acknowledges it.
+   *
+   * @param report `sequence` is the adapter's to fill.
+   * @param over a connection of its own proves that the way to the server is open at this moment:
+   *   one that is open already may outlive the network that it was made in.
+   */
   checkIn(
     report: Omit<Report, "$typeName" | "sequence">,
+    over: "whatever is open" | "a connection of its own",
     signal: AbortSignal,
   ): Promise<Answer<Directive>>;
+  /** Lets the server speak first, over what the configured transport allows, until the signal. */
+  follow(closing: AbortSignal): Promise<void>;
+  /**
+   * Resolves when it is time to report before the next poll is due: the server said something else
+   * than in its last answer. Never, unless it is followed. Rejects with the signal's reason.
+   */
+  pushed(signal: AbortSignal): Promise<void>;
+  /** How the device hears from the server at this moment. */
+  rung(): Rung;
   current(
     floorRevision: number,
     signal: AbortSignal,
@@ -260,6 +284,8 @@ export interface Server {
   >;
   /** A closure's listing; undefined: the server has none. Its digest is for the caller to compare. */
   listing(digest: Uint8Array, signal: AbortSignal): Promise<Answer<Uint8Array | undefined>>;
+  /** Gives an envelope back to a server that lost it; whether the server keeps it. */
+  giveBack(envelope: Uint8Array, signal: AbortSignal): Promise<Answer<boolean>>;
 }
 
 /** One line for each thing worth telling; values must hold no secret. */

@@ -57,7 +57,19 @@ export async function runAgent(
   const agent: Agent = { ports, config, notebook, contact: noContact() };
   const endedBefore = notebook.journal.last?.id;
   await takeUp(agent);
+  const following = new AbortController();
+  if (mode === "run") await ports.server.follow(AbortSignal.any([signal, following.signal]));
+  try {
+    const refused = await follow(agent, mode, signal);
+    return { ...(await settle(agent, endedBefore, signal)), refused };
+  } finally {
+    following.abort();
+  }
+}
 
+/** Polls and works in turn; whether the manifest that was offered last was refused. */
+async function follow(agent: Agent, mode: Mode, signal: AbortSignal): Promise<boolean> {
+  const { ports, config, notebook } = agent;
   let asked = false;
   let refused = false;
   while (!signal.aborted) {
@@ -75,7 +87,7 @@ export async function runAgent(
       });
       if (found.found === "news" && (await notebook.record(found.event))) continue;
       if (mode === "once") break;
-      await ports.clock.sleep(pollMs(agent), signal);
+      await pause(agent, pollMs(agent), signal);
       continue;
     }
     asked = true;
@@ -83,7 +95,7 @@ export async function runAgent(
     if (waits > 0) {
       // A return that failed is never left for later: the device is between two systems.
       if (mode === "once" && name !== "rollingBack" && waits > config.settings.once.waitMs) break;
-      await ports.clock.sleep(Math.min(waits, pollMs(agent)), signal);
+      await pause(agent, Math.min(waits, pollMs(agent)), signal);
       await heed(agent, await poll(agent, signal));
       continue;
     }
@@ -94,10 +106,21 @@ export async function runAgent(
     if (moved && event.on !== "held") continue;
     if (event?.on === "held") ports.log("info", "held", { reason: event.reason });
     if (mode === "once") break;
-    await ports.clock.sleep(pollMs(agent), signal);
+    await pause(agent, pollMs(agent), signal);
     if (!moved) await heed(agent, await poll(agent, signal));
   }
-  return { ...(await settle(agent, endedBefore, signal)), refused };
+  return refused;
+}
+
+/** Until the next poll is due, or the server has something to say. */
+async function pause({ ports }: Agent, ms: number, signal: AbortSignal): Promise<void> {
+  const over = new AbortController();
+  const either = AbortSignal.any([signal, over.signal]);
+  try {
+    await Promise.race([ports.clock.sleep(ms, either), ports.server.pushed(either)]);
+  } finally {
+    over.abort();
+  }
 }
 
 /** Goes on where the journal says, or where the links say after a reboot. */
@@ -155,7 +178,7 @@ async function workWatched(agent: Agent, signal: AbortSignal): Promise<Event | u
   let interruption: Event | undefined;
   const watching = (async () => {
     while (!over) {
-      await Promise.race([done, agent.ports.clock.sleep(pollMs(agent), both)]);
+      await Promise.race([done, pause(agent, pollMs(agent), both)]);
       if (over) return;
       const found = await poll(agent, both);
       if (found.found !== "news" || found.event.on === "retryAsked") continue;

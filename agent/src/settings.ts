@@ -46,6 +46,26 @@ export const settingsSchema = v.strictObject({
     readMaxBytes: count(64 * 1024),
     listingMaxBytes: count(4 * MEBIBYTE + 1024),
   }),
+  /** Connections over which the server speaks by itself. */
+  link: group({
+    /** From opening one to its first word: more means that something keeps answers back. */
+    firstWordMs: ms(10 * SECOND),
+    /** Between two words: three of the server's heartbeats. */
+    silenceMs: ms(45 * SECOND),
+    /** Between two PINGs over HTTP/2, and until one is answered. */
+    pingMs: ms(25 * SECOND),
+    pingTimeoutMs: ms(15 * SECOND),
+    /** One that lived so long held, however it ends. */
+    settleMs: ms(2 * MINUTE),
+    /** Before one is opened again: full jitter below these. */
+    reconnectWindowMs: ms(30 * SECOND),
+    reconnectMaxMs: ms(5 * MINUTE),
+    /** On a lesser transport, until the best is tried again; doubled with each try that fails. */
+    climbFirstMs: ms(10 * MINUTE),
+    climbMaxMs: ms(6 * HOUR),
+    /** Over which a fleet spreads its answer to what the server says. */
+    pushSpreadMs: ms(SECOND),
+  }),
   nix: group({
     connectTimeoutS: count(15),
     /** nix's own limit for one download, below the agent's for the whole copy. */

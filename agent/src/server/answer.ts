@@ -11,7 +11,8 @@ const SESSION_REASONS: readonly ReasonName[] = ["CREDENTIAL_INVALID", "NOT_YOUR_
 /** Codes of calls that were not answered in time. */
 const UNANSWERED: readonly Code[] = [Code.DeadlineExceeded, Code.Canceled];
 
-const isRefusedSession = (cause: unknown): boolean => {
+/** Whether a fresh session may cure the refusal. */
+export const isSessionRefusal = (cause: unknown): boolean => {
   const refusal = reasonOf(cause);
   return refusal !== undefined && SESSION_REASONS.includes(refusal.reason);
 };
@@ -22,11 +23,11 @@ const isRefusedSession = (cause: unknown): boolean => {
  * A captive portal fails in TLS, which is silence, as is a connection that cannot be made.
  */
 export async function readAnswer<Value>(
-  call: (isRefusedSession: (cause: unknown) => boolean) => Promise<Value>,
+  call: () => Promise<Value>,
   signal: AbortSignal,
 ): Promise<Answer<Value>> {
   try {
-    return { got: "answer", value: await call(isRefusedSession) };
+    return { got: "answer", value: await call() };
   } catch (cause) {
     signal.throwIfAborted();
     if (cause instanceof AgentError && cause.kind !== "tool") throw cause;
@@ -34,6 +35,7 @@ export async function readAnswer<Value>(
     if (refusal !== undefined) {
       return {
         got: "refusal",
+        reason: refusal.reason,
         message: `${refusal.reason}: ${refusal.message}`.slice(0, 500),
         retryAfterMs: refusal.retryAfterMs ?? 0,
       };
@@ -52,7 +54,7 @@ function isAnswered(cause: unknown): boolean {
 }
 
 /** The innermost words: `fetch failed` says nothing, `connect ECONNREFUSED` does. */
-function causeOf(cause: unknown): string {
+export function causeOf(cause: unknown): string {
   if (cause instanceof ConnectError) {
     return cause.cause instanceof Error && cause.cause.message !== ""
       ? cause.cause.message

@@ -14,6 +14,8 @@ export interface Identity {
   readonly target: string;
   /** 32 bytes. */
   readonly seed: Uint8Array;
+  /** What the device presents to a channel that wants a token; empty: none. Read when it enrols. */
+  readonly enrolmentToken: () => Promise<string>;
 }
 
 export interface Proven {
@@ -52,7 +54,7 @@ export async function authenticate(
         publicKey: publicKeyOf(identity.seed),
         channel: identity.channel,
         target: identity.target,
-        enrolmentToken: "",
+        enrolmentToken: await identity.enrolmentToken(),
       },
       { signal },
     );

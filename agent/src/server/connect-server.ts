@@ -1,95 +1,58 @@
 import { createClient } from "@connectrpc/connect";
-import { createConnectTransport } from "@connectrpc/connect-node";
-import { normalizeServerUrl } from "@nix-ota/proto/auth-statement";
 import { HoldReason } from "@nix-ota/proto/nixota/v1/channel_pb";
 import { ChannelService } from "@nix-ota/proto/nixota/v1/channel_service_pb";
 import { CheckinService } from "@nix-ota/proto/nixota/v1/checkin_service_pb";
 
 import { AgentError } from "../agent-error.ts";
-import type { Clock, Disk, Server } from "../ports.ts";
-import { readSession, writeSession } from "../state/session-cache.ts";
-import type { Session } from "../state/session-cache.ts";
-import { readAnswer } from "./answer.ts";
-import { authenticate } from "./authenticate.ts";
+import type { Rung } from "../ladder.ts";
+import type { Chance, Clock, Disk, Log, Server } from "../ports.ts";
+import { isSessionRefusal, readAnswer } from "./answer.ts";
 import type { Identity } from "./authenticate.ts";
+import type { Link, LinkSettings } from "./link.ts";
+import { sessionKeeper } from "./session.ts";
+import type { TransportSettings } from "./transports.ts";
+import { transports } from "./transports.ts";
 
-/** Sequences taken at a time: so many reports between two writes of the session file. */
-const SEQUENCE_BLOCK = 1000;
-
-export interface ServerSettings {
-  readonly callMs: number;
-  readonly readMaxBytes: number;
+export interface ServerSettings extends LinkSettings, TransportSettings {
   readonly listingMaxBytes: number;
 }
 
+export interface ServerParts {
+  readonly disk: Disk;
+  readonly clock: Clock;
+  readonly chance: Chance;
+  readonly log: Log;
+  readonly stateDir: string;
+  readonly identity: Identity;
+  readonly transport: "auto" | Rung;
+  /** PEM of the authorities that may vouch for the server; undefined: the well-known ones. */
+  readonly caCertificates: string | undefined;
+  readonly settings: ServerSettings;
+}
+
 /**
- * The server over Connect and HTTP/1.1, which passes every proxy. Every call is limited in time and
- * bytes. The session is kept on disk; when the server refuses it the device proves itself once more.
+ * The server over Connect: calls over HTTP/1.1, and what `follow` holds beside them. Every call is
+ * limited in time and bytes. When the server refuses the session the device proves itself once more.
  */
-export function connectServer(
-  disk: Disk,
-  clock: Clock,
-  stateDir: string,
-  identity: Identity,
-  settings: ServerSettings,
-): Server {
-  const transport = (readMaxBytes: number) =>
-    createConnectTransport({
-      baseUrl: identity.serverUrl,
-      httpVersion: "1.1",
-      defaultTimeoutMs: settings.callMs,
-      readMaxBytes,
-    });
-  const narrow = transport(settings.readMaxBytes);
+export function connectServer(parts: ServerParts): Server {
+  const { identity, settings } = parts;
+  const ways = transports(identity.serverUrl, parts.caCertificates, settings);
+  const narrow = ways.calls(settings.readMaxBytes);
   const checkin = createClient(CheckinService, narrow);
+  const checkinAnew = createClient(CheckinService, ways.fresh);
   const channel = createClient(ChannelService, narrow);
-  const holder = `${normalizeServerUrl(identity.serverUrl) ?? ""} ${identity.deviceId}`;
-
-  let session: Session | undefined;
-  let sequence = 0;
-
-  const open = async (signal: AbortSignal): Promise<Session> => {
-    session ??= await readSession(disk, stateDir, holder);
-    // The server's word counts; the device's clock may be wrong, and a refusal renews the session too.
-    if (session !== undefined && (session.expiresAtS === 0 || clock.wallS() < session.expiresAtS)) {
-      if (sequence === 0) sequence = session.sequenceCeiling;
-      return session;
-    }
-    const proven = await authenticate(checkin, identity, signal);
-    sequence = Math.max(sequence, session?.sequenceCeiling ?? 0, proven.lastSequence);
-    session = {
-      token: proven.token,
-      expiresAtS: proven.expiresAtS,
-      holder,
-      sequenceCeiling: sequence,
-    };
-    await writeSession(disk, stateDir, session);
-    return session;
-  };
-
-  const nextSequence = async (current: Session): Promise<bigint> => {
-    sequence += 1;
-    if (sequence >= current.sequenceCeiling) {
-      session = { ...current, sequenceCeiling: sequence + SEQUENCE_BLOCK };
-      await writeSession(disk, stateDir, session);
-    }
-    return BigInt(sequence);
-  };
+  const session = sessionKeeper(parts.disk, parts.clock, parts.stateDir, identity, checkin);
+  let held: Link | undefined;
 
   /** A session that the server does not take is renewed once, e.g. after its key was rotated. */
-  const withSession = async <Value>(
-    call: (token: string, current: Session) => Promise<Value>,
-    signal: AbortSignal,
-  ) =>
-    await readAnswer(async (isRefusedSession) => {
-      const current = await open(signal);
+  const withSession = async <Value>(call: (token: string) => Promise<Value>, signal: AbortSignal) =>
+    await readAnswer(async () => {
       try {
-        return await call(current.token, current);
+        return await call(await session.token(signal));
       } catch (cause) {
-        if (!isRefusedSession(cause)) throw cause;
-        session = { ...current, expiresAtS: -1 };
-        const renewed = await open(signal);
-        return await call(renewed.token, renewed);
+        if (!isSessionRefusal(cause)) throw cause;
+        session.refused();
+        return await call(await session.token(signal));
       }
     }, signal);
 
@@ -98,19 +61,28 @@ export function connectServer(
     signal,
   });
 
+  const checkInByCall: Server["checkIn"] = async (report, over, signal) =>
+    await withSession(async (token) => {
+      const numbered = { ...report, sequence: await session.nextSequence(signal) };
+      const client = over === "whatever is open" ? checkin : checkinAnew;
+      const { directive } = await client.checkIn({ report: numbered }, bearer(token, signal));
+      if (directive === undefined)
+        throw new AgentError("tool", "the server answered a report without a directive", undefined);
+      return directive;
+    }, signal);
+
   return {
-    checkIn: async (report, signal) =>
-      await withSession(async (token, current) => {
-        const numbered = { ...report, sequence: await nextSequence(current) };
-        const { directive } = await checkin.checkIn({ report: numbered }, bearer(token, signal));
-        if (directive === undefined)
-          throw new AgentError(
-            "tool",
-            "the server answered a report without a directive",
-            undefined,
-          );
-        return directive;
-      }, signal),
+    checkIn: async (...call) => await (held?.checkIn ?? checkInByCall)(...call),
+    pushed: async (signal) => await (held === undefined ? ended(signal) : held.pushed(signal)),
+    rung: () => held?.rung() ?? "poll",
+    async follow(closing) {
+      if (parts.transport === "poll") return;
+      const { link } = await import("./link.ts");
+      held = link(
+        { ...parts, deviceId: identity.deviceId, call: checkInByCall, session, transports: ways },
+        closing,
+      );
+    },
 
     current: async (floorRevision, signal) =>
       await withSession(async (token) => {
@@ -134,9 +106,21 @@ export function connectServer(
 
     listing: async (digest, signal) =>
       await withSession(async (token) => {
-        const wide = createClient(ChannelService, transport(settings.listingMaxBytes));
+        const wide = createClient(ChannelService, ways.calls(settings.listingMaxBytes));
         const { listing } = await wide.getListing({ digest }, bearer(token, signal));
         return listing.length === 0 ? undefined : listing;
       }, signal),
+
+    giveBack: async (envelope, signal) =>
+      await withSession(async (token) => {
+        const { kept } = await checkin.returnManifest({ envelope }, bearer(token, signal));
+        return kept;
+      }, signal),
   };
+}
+
+async function ended(signal: AbortSignal): Promise<never> {
+  return await new Promise((_resolve, reject) => {
+    signal.addEventListener("abort", () => reject(signal.reason as Error), { once: true });
+  });
 }

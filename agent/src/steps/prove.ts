@@ -87,7 +87,7 @@ async function contactFailure(
   prev: WayBack,
   signal: AbortSignal,
 ): Promise<Failure | undefined> {
-  const answer = await checkIn(agent, signal);
+  const answer = await checkIn(agent, signal, "a connection of its own");
   if (answer.got !== "silence" || !prev.inContact) return undefined;
   return {
     code: "CONTACT_LOST",

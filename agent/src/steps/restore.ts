@@ -98,7 +98,7 @@ export const compareContact: Step<"compareContact"> = async (agent, { needed }, 
   const { ports, config } = agent;
   const deadlineMs = ports.clock.monotonicMs() + config.settings.rollback.contactMs;
   for (;;) {
-    const answer = await checkIn(agent, signal);
+    const answer = await checkIn(agent, signal, "a connection of its own");
     if (answer.got !== "silence") return { on: "restored", inContact: true };
     if (ports.clock.monotonicMs() >= deadlineMs) return { on: "restored", inContact: false };
     await ports.clock.sleep(Math.min(1000, config.settings.rollback.retryMs), signal);
