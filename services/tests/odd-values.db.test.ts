@@ -41,6 +41,7 @@ describe.each(DATABASES)("odd values on %s", (kind) => {
       [
         ...["--listen", "127.0.0.1:0", "--data-dir", join(folder, "data")],
         ...["--publish-token-file", join(folder, "token")],
+        ...["--admin-token-file", join(folder, "admin")],
       ],
       kind === "postgresql" ? { DATABASE_URL: await createPostgresDatabase() } : {},
     );
@@ -64,7 +65,7 @@ describe.each(DATABASES)("odd values on %s", (kind) => {
       await fc.assert(
         fc.asyncProperty(
           oddMessage(method.input),
-          fc.constantFrom(TOKEN, session),
+          fc.constantFrom(ADMIN, TOKEN, session),
           async (message, token) => {
             const headers = { authorization: `Bearer ${token}` };
             const code = await transport
@@ -101,7 +102,7 @@ describe.each(DATABASES)("odd values on %s", (kind) => {
         bodies.map(async (body) => {
           const response = await fetch(`${server.url}/${parent.typeName}/${name}`, {
             method: "POST",
-            headers: { "content-type": "application/json", authorization: `Bearer ${TOKEN}` },
+            headers: { "content-type": "application/json", authorization: `Bearer ${ADMIN}` },
             body,
           });
           await response.arrayBuffer();
