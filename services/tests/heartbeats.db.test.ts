@@ -51,7 +51,7 @@ async function heartbeats({ db }: Store, order: readonly number[]) {
       });
       return reportRow(report, 1);
     });
-    await commitReports(db, rows);
+    await commitReports(db, rows, "open");
   }
 }
 

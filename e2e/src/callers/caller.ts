@@ -2,7 +2,7 @@ import type { DescMethodServerStreaming, DescMethodUnary, JsonValue } from "@buf
 import type { DescMethodBiDiStreaming } from "@bufbuild/protobuf";
 
 /** A stream that is open until it is disposed of. */
-export interface OpenStream extends AsyncDisposable {
+interface OpenStream extends AsyncDisposable {
   /** The first message of the server, as proto3 JSON. */
   first(): Promise<JsonValue>;
 }
