@@ -19,10 +19,10 @@ const CONNECT = "@connectrpc/connect";
 const COMMANDER = "@commander-js/extra-typings";
 const ANY: readonly Reach[] = ["environment", "clock", "processes"];
 
-const FEATURES = "services/src/{publish,channel,checkin,access}";
+const FEATURES = "services/src/{publish,channel,checkin,access,feed}";
 const HANDLERS = ["service", "*-calls"];
 /** What carries a rule out over the database, for handlers. */
-const CARRIERS = ["publish-call", "enrol-call", "operator-check", "ended-callers"];
+const CARRIERS = ["publish-call", "enrol-call", "take-report", "operator-check", "ended-callers"];
 /** What a feature's rules may not know: its handlers, its SQL, and what carries a rule out. */
 const NO_RULES = [...HANDLERS, "*queries", ...CARRIERS];
 /** Files with secrets in them, and what is made with those. */
@@ -91,7 +91,7 @@ export const allowedImports: readonly Row[] = [
   },
   {
     files: "services/src/routes.ts",
-    imports: ["services/src/!(main|server).ts", `${FEATURES}/service.ts`, PROTO],
+    imports: ["services/src/!(main|server).ts", `${FEATURES}/{service,stream-calls}.ts`, PROTO],
     packages: ["@connectrpc/*"],
   },
   {
@@ -118,6 +118,7 @@ export const allowedImports: readonly Row[] = [
       "services/src/access/operator-check.ts",
       "services/src/checkin/{open-enrolment,report-writer}.ts",
       "services/src/enrolment-mode.ts",
+      "services/src/feed/feed.ts",
       PROTO,
     ],
     packages: ["kysely", "pino"],

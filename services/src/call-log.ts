@@ -1,11 +1,15 @@
-import type { Interceptor } from "@connectrpc/connect";
-import { Code } from "@connectrpc/connect";
+import {
+  Code,
+  type ConnectError,
+  type Interceptor,
+  type StreamResponse,
+} from "@connectrpc/connect";
 import type { Logger } from "pino";
 
 import type { Caller } from "./access/caller.ts";
 import { actorOf, CALLER } from "./auth.ts";
-import { CALL } from "./call.ts";
-import { answerTo } from "./errors.ts";
+import { CALL, callEnd } from "./call.ts";
+import { answerTo, type Answer } from "./errors.ts";
 
 /**
  * Outermost interceptor: one log line a call, and what a handler threw becomes
@@ -25,19 +29,68 @@ export function callLog(log: Logger, monotonicMs: () => number): Interceptor {
       code,
       ms: Math.round((monotonicMs() - began) * 10) / 10,
     });
-    try {
-      const response = await next(request);
-      response.header.set("x-request-id", requestId);
-      log[levelOfSuccess(caller)](line("ok"), "call");
-      return response;
-    } catch (thrown) {
+    const refused = (thrown: unknown): ConnectError => {
       const { error, level } = answerTo(thrown);
       error.metadata.set("x-request-id", requestId);
       const cause = level === "error" ? { err: thrown } : { reason: error.rawMessage };
       log[level]({ ...line(Code[error.code]), ...cause }, "call refused");
-      throw error;
+      return error;
+    };
+    try {
+      const response = await next(request);
+      response.header.set("x-request-id", requestId);
+      if (response.stream) {
+        return endLogged(response, request.signal, (thrown) => {
+          if (thrown === undefined) {
+            log[levelOfSuccess(caller)](line("ok"), "stream ended");
+          } else if (isUsualEnd(answerTo(thrown))) {
+            log.debug(line(Code[answerTo(thrown).error.code]), "stream ended");
+          } else {
+            refused(thrown);
+          }
+        });
+      }
+      log[levelOfSuccess(caller)](line("ok"), "call");
+      return response;
+    } catch (thrown) {
+      throw refused(thrown);
     }
   };
+}
+
+/**
+ * A stream that tells once how it ended; undefined: well. Its signal tells what
+ * its messages cannot: nobody asks for them any more once the caller is gone.
+ */
+function endLogged(
+  response: StreamResponse,
+  signal: AbortSignal,
+  ended: (thrown: unknown) => void,
+): StreamResponse {
+  let open = true;
+  const end = (thrown: unknown) => {
+    if (open) ended(thrown);
+    open = false;
+  };
+  const aborted = () => end(callEnd(signal));
+  signal.addEventListener("abort", aborted, { once: true });
+  return { ...response, message: translated(response.message, end) };
+}
+
+async function* translated<T>(messages: AsyncIterable<T>, end: (thrown: unknown) => void) {
+  try {
+    yield* messages;
+    end(undefined);
+  } catch (thrown) {
+    end(thrown);
+    throw answerTo(thrown).error;
+  }
+}
+
+/** Ends that every stream comes to; the caller, or the server, goes away. */
+function isUsualEnd({ error, level }: Answer): boolean {
+  const usual = [Code.Canceled, Code.Unavailable, Code.DeadlineExceeded];
+  return level !== "error" && usual.includes(error.code);
 }
 
 /** Devices call all day; what operators do is worth a line. */

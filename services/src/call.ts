@@ -1,4 +1,4 @@
-import { createContextKey, type HandlerContext } from "@connectrpc/connect";
+import { Code, ConnectError, createContextKey, type HandlerContext } from "@connectrpc/connect";
 
 /** What is known of a call before anything of it is believed. */
 export interface Call {
@@ -14,4 +14,11 @@ export const CALL = createContextKey<Call>({ requestId: "", address: "" });
 /** Network address that the call came from. */
 export function addressOf(context: HandlerContext): string {
   return context.values.get(CALL).address;
+}
+
+/** With what a call ended whose signal was aborted: shutdown, its deadline, or its caller. */
+export function callEnd(signal: AbortSignal): ConnectError {
+  return signal.reason instanceof ConnectError
+    ? signal.reason
+    : new ConnectError("the caller went away", Code.Canceled);
 }

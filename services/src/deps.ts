@@ -7,6 +7,7 @@ import type { OpenEnrolmentLimits } from "./checkin/open-enrolment.ts";
 import type { ReportWriter } from "./checkin/report-writer.ts";
 import type { Database } from "./db/database.ts";
 import type { EnrolmentMode } from "./enrolment-mode.ts";
+import type { Feed } from "./feed/feed.ts";
 
 /** Everything outside itself that a handler may touch. */
 export interface Deps {
@@ -27,6 +28,8 @@ export interface Deps {
   readonly reports: ReportWriter;
   /** How unknown devices come to a channel that does not say, and how many without a token. */
   readonly enrolment: OpenEnrolmentLimits & { readonly mode: EnrolmentMode };
+  /** Tells connected devices what changes. */
+  readonly feed: Feed;
   /** How often devices are told to report, milliseconds. */
   readonly checkInIntervalMs: number;
   /** Version of the program. */

@@ -38,6 +38,24 @@ export const LIMITS = {
   sessionMemoryMb: 10,
   /** Longest time-out that a caller may ask for. */
   callTimeoutMs: 60_000,
+  /** The same for streams, which end before it by themselves. */
+  streamTimeoutMs: 24 * 3_600_000,
+  /** Longest life of a stream; it ends between half of it and all of it. */
+  streamLifeMs: 20 * 60_000,
+  /** Longest silence of the server on a stream. */
+  heartbeatMs: 15_000,
+  /** A stream whose reader takes nothing of what waits for it. */
+  stalledMs: 30_000,
+  /** Open streams of devices and operators; some 100 KiB each. */
+  openStreams: 10_000,
+  /** Those of one device: one that is used, and those whose end is not known yet. */
+  streamsPerDevice: 3,
+  /** Reports of one stream that are not acknowledged, or whose acknowledgement is not read. */
+  reportsPerStream: 2,
+  /** Versions of channels are read at least so often: what a lost notification costs. */
+  rereadMs: 15_000,
+  /** Connected devices that are decided about by one query. */
+  batchDevices: 500,
   /** Reports that wait for a place in a batch. */
   queuedReports: 5_000,
   /** Reports of one device among them. */
@@ -65,3 +83,6 @@ export const LIMITS = {
   /** Housekeeping of the database. */
   maintainEveryMs: 5 * 60_000,
 } as const;
+
+/** The same with other numbers, for tests. */
+export type Limits = Readonly<Record<keyof typeof LIMITS, number>>;

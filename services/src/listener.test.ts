@@ -14,10 +14,13 @@ test("an answer that nobody reads is given up, over HTTP/1.1 and HTTP/2", async 
   const given = { h1: Promise.withResolvers<void>(), h2: Promise.withResolvers<void>() };
   const listener = await listen(
     { host: "127.0.0.1", port: 0 },
-    (request, response) => {
-      const { resolve } = given[request.httpVersionMajor === 1 ? "h1" : "h2"];
-      response.once("close", resolve);
-      response.end(ANSWER);
+    {
+      isStream: () => false,
+      handler(request, response) {
+        const { resolve } = given[request.httpVersionMajor === 1 ? "h1" : "h2"];
+        response.once("close", resolve);
+        response.end(ANSWER);
+      },
     },
     { ...LIMITS, answerMs: 200 },
   );

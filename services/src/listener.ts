@@ -5,7 +5,7 @@ import * as net from "node:net";
 
 import type { connectNodeAdapter } from "@connectrpc/connect-node";
 
-import { LIMITS } from "./limits.ts";
+import { LIMITS, type Limits } from "./limits.ts";
 
 /** How HTTP/2 begins; no HTTP/1.1 request does. */
 const PREFACE = Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
@@ -14,6 +14,16 @@ const TELLING_BYTES = 4;
 
 /** Answers requests of either protocol. */
 export type HttpHandler = ReturnType<typeof connectNodeAdapter>;
+
+/** What is done with requests. */
+export interface Serving {
+  readonly handler: HttpHandler;
+  /**
+   * Whether the request at the path goes on until one side ends it. Such a one
+   * is held to its progress, every other to the time it may take as a whole.
+   */
+  readonly isStream: (url: string) => boolean;
+}
 
 /** One port that speaks HTTP/1.1 and HTTP/2, both without TLS. */
 export interface Listener {
@@ -30,8 +40,8 @@ export interface Listener {
 /** Node has no server for both protocols without TLS, so the first bytes decide. */
 export async function listen(
   address: { readonly host: string; readonly port: number },
-  handler: HttpHandler,
-  limits: Readonly<Record<keyof typeof LIMITS, number>> = LIMITS,
+  { handler, isStream }: Serving,
+  limits: Limits = LIMITS,
 ): Promise<Listener> {
   let closing = false;
   const answering = new Set<http.ServerResponse>();
@@ -44,10 +54,13 @@ export async function listen(
       connectionsCheckingInterval: limits.checkEveryMs,
     },
     (request, response) => {
-      const limit = setTimeout(() => request.socket.destroy(), limits.answerMs);
+      const cut = () => request.socket.destroy();
+      const release = isStream(request.url ?? "")
+        ? cutWhenStalled(response, limits.stalledMs, cut)
+        : cutLater(limits.answerMs, cut);
       answering.add(response);
       response.once("close", () => {
-        clearTimeout(limit);
+        release();
         answering.delete(response);
       });
       if (closing) response.shouldKeepAlive = false;
@@ -77,15 +90,23 @@ export async function listen(
     session.setTimeout(limits.idleMs, () => session.close());
     session.once("close", () => sessions.delete(session));
   });
-  h2.on("stream", (stream) => {
+  h2.on("stream", (stream, headers) => {
     // HTTP/2 has no limit of its own for a body that never ends, and neither
     // protocol for an answer that nobody reads.
     const cancel = () => stream.close(http2.constants.NGHTTP2_CANCEL);
-    const [body, answer] = [limits.requestMs, limits.answerMs].map((ms) => setTimeout(cancel, ms));
-    stream.once("end", () => clearTimeout(body));
+    if (isStream(headers[":path"] ?? "")) {
+      const release = cutWhenStalled(stream, limits.stalledMs, cancel);
+      // Of a call that was answered whole the rest of its body is not waited for.
+      stream.once("finish", () => stream.close(http2.constants.NGHTTP2_NO_ERROR));
+      stream.once("close", release);
+      return;
+    }
+    const body = cutLater(limits.requestMs, cancel);
+    const answer = cutLater(limits.answerMs, cancel);
+    stream.once("end", body);
     stream.once("close", () => {
-      clearTimeout(body);
-      clearTimeout(answer);
+      body();
+      answer();
     });
   });
   // A peer that breaks the protocol ends its own session; there is nobody to tell.
@@ -126,6 +147,26 @@ export async function listen(
       return ended;
     },
   };
+}
+
+function cutLater(afterMs: number, cut: () => void): () => void {
+  const timer = setTimeout(cut, afterMs);
+  return () => clearTimeout(timer);
+}
+
+/** Cuts what waits for its reader at two looks, `stalledMs` apart, and was not read from between. */
+function cutWhenStalled(
+  written: { readonly writableNeedDrain: boolean; once(event: "drain", run: () => void): unknown },
+  stalledMs: number,
+  cut: () => void,
+): () => void {
+  let waiting = false;
+  const timer = setInterval(() => {
+    if (waiting) cut();
+    waiting = written.writableNeedDrain;
+    if (waiting) written.once("drain", () => (waiting = false));
+  }, stalledMs);
+  return () => clearInterval(timer);
 }
 
 function peek(socket: net.Socket, limitMs: number, decided: (protocol: "h1" | "h2") => void): void {

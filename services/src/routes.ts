@@ -18,6 +18,7 @@ import { CALL } from "./call.ts";
 import { callerGate } from "./caller-gate.ts";
 import { channelService } from "./channel/service.ts";
 import { checkinService } from "./checkin/service.ts";
+import { streamCalls } from "./checkin/stream-calls.ts";
 import type { Deps } from "./deps.ts";
 import { LIMITS } from "./limits.ts";
 import type { HttpHandler } from "./listener.ts";
@@ -35,6 +36,20 @@ export interface RouteOptions {
   readonly shutdown: AbortSignal;
   /** For durations in the log. */
   readonly monotonicMs: () => number;
+}
+
+const SERVICES = [PublishService, ChannelService, CheckinService, AccessService];
+const STREAMS = new Set(
+  SERVICES.flatMap(({ typeName, methods }) =>
+    methods
+      .filter(({ methodKind }) => methodKind !== "unary")
+      .map(({ name }) => `/${typeName}/${name}`),
+  ),
+);
+
+/** Whether a request is for a call that goes on until one side ends it. */
+export function isStream(url: string): boolean {
+  return STREAMS.has(url.split("?", 1)[0] ?? "");
 }
 
 /** The whole API: Connect, gRPC and gRPC-web, as protobuf or JSON. */
@@ -80,6 +95,13 @@ export function routes(options: RouteOptions): HttpHandler {
       router.service(ChannelService, runs("channel") ? channelService(deps) : {});
       router.service(CheckinService, runs("checkin") ? checkinService(deps) : {});
       router.service(AccessService, runs("access") ? accessService(deps) : {});
+      if (runs("checkin")) {
+        // The last one of a path is the one that serves it.
+        const { stream, watch } = streamCalls(deps);
+        const limits = { maxTimeoutMs: LIMITS.streamTimeoutMs };
+        router.rpc(CheckinService.method.stream, stream, limits);
+        router.rpc(CheckinService.method.watch, watch, limits);
+      }
       refuseUnreadable(router);
     },
   });

@@ -8,22 +8,26 @@ import { createOperatorCheck, type FileSecrets } from "./access/operator-check.t
 import { readSecretFile } from "./access/secret-file.ts";
 import { readSessionKeys, type SessionKeys } from "./access/session-key-file.ts";
 import { createUseNotes } from "./access/use-notes.ts";
+import { directiveMessage } from "./checkin/directive.ts";
 import { commitReports } from "./checkin/report-queries.ts";
 import { createReportWriter } from "./checkin/report-writer.ts";
 import type { Config } from "./config.ts";
 import { ping } from "./db/answers.ts";
 import { connect } from "./db/connect.ts";
+import { HEAD_NOTIFICATION } from "./db/database.ts";
 import { migrate } from "./db/migrate.ts";
 import { ensureEventPartitions } from "./db/partitions.ts";
 import { sqlFault } from "./db/sql-fault.ts";
 import type { Store } from "./db/store.ts";
 import { answerTo } from "./errors.ts";
+import { Feed } from "./feed/feed.ts";
+import { findFeedFacts, findVersions } from "./feed/queries.ts";
 import { healthPages } from "./health.ts";
-import { LIMITS } from "./limits.ts";
+import { LIMITS, type Limits } from "./limits.ts";
 import { listen } from "./listener.ts";
 import { startMaintenance } from "./maintenance.ts";
 import { OtaError } from "./ota-error.ts";
-import { routes } from "./routes.ts";
+import { isStream, routes } from "./routes.ts";
 
 /** A server that takes calls. */
 export interface Server {
@@ -48,9 +52,10 @@ export interface Surroundings {
   readonly connect: (config: Config, log: Logger) => Promise<Store>;
   /** Milliseconds since 1970 UTC. */
   readonly nowMs: () => number;
+  readonly limits: Limits;
 }
 
-const SURROUNDINGS: Surroundings = { connect, nowMs: () => Date.now() };
+const SURROUNDINGS: Surroundings = { connect, nowMs: () => Date.now(), limits: LIMITS };
 
 /**
  * Opens the database, migrates it and listens.
@@ -60,12 +65,13 @@ const SURROUNDINGS: Surroundings = { connect, nowMs: () => Date.now() };
 export async function startServer(
   config: Config,
   log: Logger,
-  { connect: open, nowMs }: Surroundings = SURROUNDINGS,
+  surroundings: Partial<Surroundings> = {},
 ): Promise<Server> {
+  const { connect: open, nowMs, limits } = { ...SURROUNDINGS, ...surroundings };
   const credentials = readCredentials(config);
   const store = await open(config, log);
   try {
-    return await serve(config, { credentials, store, log, nowMs });
+    return await serve(config, { credentials, store, log, nowMs, limits });
   } catch (cause) {
     await store.close();
     throw cause;
@@ -79,40 +85,66 @@ async function serve(
     readonly store: Store;
     readonly log: Logger;
     readonly nowMs: () => number;
+    readonly limits: Limits;
   },
 ): Promise<Server> {
-  const { credentials, store, log, nowMs } = opened;
+  const { credentials, store, log, nowMs, limits } = opened;
   const migrations = await migrate(store.db);
   await ensureEventPartitions(store.db);
   log.info({ database: store.kind, durable: store.durable, migrations }, "database ready");
 
   const reports = createReportWriter({
-    commit: (rows) => committed(commitReports(store.db, rows, config.enrolment)),
+    commit: (rows) => inTime(commitReports(store.db, rows, config.enrolment)),
     isRowFault: (error) => sqlFault(error)?.kind === "data",
     ...LIMITS,
   });
   const useNotes = createUseNotes((err) => log.warn({ err }, "a token's use was not noted"));
+  const random = () => Math.random();
+  const checkInIntervalMs = config.checkInIntervalS * 1000;
+  const feed = new Feed({
+    ...limits,
+    readVersions: () => inTime(findVersions(store.db)),
+    findFacts: (deviceIds) => inTime(findFeedFacts(store.db, deviceIds)),
+    directive: ({ device, head, sequence }) =>
+      directiveMessage({
+        device,
+        head,
+        acknowledgedSequence: sequence,
+        acknowledgedEventIds: [],
+        checkInIntervalMs,
+        nowMs: nowMs(),
+        random: random(),
+      }),
+    onFailure: (error) => log.warn({ err: error }, "connected devices hear of changes later"),
+    nowMs,
+    monotonicMs: () => performance.now(),
+    random,
+    after,
+  });
+  await feed.start();
+  const stopListening = await store.listen(HEAD_NOTIFICATION, () => feed.hint());
   const shutdown = new AbortController();
   const publicUrls = new Set(config.publicUrls);
-  const listener = await listen(
-    config.listen,
-    routes({
+  const listener = await listen(config.listen, {
+    isStream,
+    handler: routes({
       deps: {
         db: store.db,
         log,
         reports,
+        feed,
         publicUrls,
         operators: createOperatorCheck({ db: store.db, files: credentials.files, useNotes }),
         sessionKeys: credentials.sessionKeys,
         nowMs,
-        random: () => Math.random(),
+        random,
         nextTurn: () => setImmediate(),
         enrolment: {
           mode: config.enrolment,
           perHour: config.openEnrolmentsPerHour,
           most: config.openEnrolments,
         },
-        checkInIntervalMs: config.checkInIntervalS * 1000,
+        checkInIntervalMs,
         version: versionOfProgram(),
       },
       parts: config.services,
@@ -124,7 +156,7 @@ async function serve(
         return true;
       }),
     }),
-  );
+  });
   const url = `http://${hostForUrl(config.listen.host)}:${listener.port}`;
   if (publicUrls.size === 0) {
     for (const own of ownUrls(config.listen.host, listener.port)) publicUrls.add(own);
@@ -141,7 +173,13 @@ async function serve(
       );
       const allEnded = await listener.close(LIMITS.shutdownCallsMs);
       if (!allEnded) log.warn("some calls did not end in time and were cut");
-      const written = Promise.all([reports.drain(), useNotes.drain(), maintenance.stop()]);
+      const written = Promise.all([
+        reports.drain(),
+        useNotes.drain(),
+        maintenance.stop(),
+        feed.stop(),
+        stopListening(),
+      ]);
       if ((await within(written, LIMITS.shutdownWritesMs)) === undefined) {
         log.warn("the database did not answer; what it was last given was acknowledged to nobody");
       }
@@ -151,11 +189,16 @@ async function serve(
   };
 }
 
-/** A commit that takes too long is refused: the report comes again, and counts once. */
-async function committed<T extends object>(commit: Promise<T>): Promise<T> {
-  const outcome = await within(commit, LIMITS.commitMs);
+/** A database that takes too long is given up: a report comes again, and counts once. */
+async function inTime<T extends object>(work: Promise<T>): Promise<T> {
+  const outcome = await within(work, LIMITS.commitMs);
   if (outcome !== undefined) return outcome;
-  throw new OtaError("DATABASE_UNAVAILABLE", `no commit within ${LIMITS.commitMs} ms`);
+  throw new OtaError("DATABASE_UNAVAILABLE", `no answer within ${LIMITS.commitMs} ms`);
+}
+
+function after(delayMs: number, run: () => void): () => void {
+  const timer = setTimeout(run, delayMs);
+  return () => clearTimeout(timer);
 }
 
 /** What comes of it, or undefined when that takes too long. */

@@ -58,6 +58,7 @@ async function openInMemory(): Promise<Store> {
     db,
     kind: "embedded",
     durable: false,
+    listen: (notification, heard) => pglite.listen(notification, heard),
     async maintain() {
       await pglite.exec("checkpoint");
     },

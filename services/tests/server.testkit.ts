@@ -17,6 +17,7 @@ import { pino } from "pino";
 
 import { parseConfig } from "../src/config.ts";
 import type { Store } from "../src/db/store.ts";
+import { LIMITS, type Limits } from "../src/limits.ts";
 import { startServer, type Server, type Surroundings } from "../src/server.ts";
 import { createPostgresDatabase, type DatabaseKind } from "./databases.testkit.ts";
 
@@ -73,13 +74,19 @@ export class TestServer implements AsyncDisposable {
   /** @param extra More options; `database` is one that others use as well. */
   static async start(
     kind: DatabaseKind,
-    extra: { readonly argv?: readonly string[]; readonly database?: string } = {},
+    extra: {
+      readonly argv?: readonly string[];
+      readonly database?: string;
+      readonly limits?: Partial<Limits>;
+    } = {},
   ): Promise<TestServer> {
     const env =
       kind === "postgresql"
         ? { DATABASE_URL: extra.database ?? (await createPostgresDatabase()) }
         : {};
-    return await TestServer.#start(extra.argv ?? [], env);
+    return await TestServer.#start(extra.argv ?? [], env, {
+      limits: { ...LIMITS, ...extra.limits },
+    });
   }
 
   /** On a database that is open, and by a clock of the test's. The server closes the database. */
@@ -94,7 +101,7 @@ export class TestServer implements AsyncDisposable {
   static async #start(
     extra: readonly string[],
     env: Readonly<Record<string, string>>,
-    surroundings?: Surroundings,
+    surroundings: Partial<Surroundings>,
   ): Promise<TestServer> {
     const folder = mkdtempSync(join(tmpdir(), "nix-ota-server-"));
     const file = (name: string, content: string) => {

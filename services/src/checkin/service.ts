@@ -6,11 +6,8 @@ import {
   AgentStateSchema,
   DeviceEventSchema,
   OutcomeSchema,
-  type Directive,
-  type Report,
 } from "@nix-ota/proto/nixota/v1/device_pb";
 
-import type { Session } from "../access/session-token.ts";
 import { requireDevice, requireRead } from "../auth.ts";
 import { offer } from "../channel/offer.ts";
 import { findCurrent, findDeviceFacts } from "../channel/queries.ts";
@@ -23,9 +20,8 @@ import { findDevices, findEvents } from "./device-queries.ts";
 import { directiveMessage } from "./directive.ts";
 import { explain } from "./explain.ts";
 import { identityCalls } from "./identity-calls.ts";
-import { mayNotReport, replaced } from "./refusals.ts";
-import { reportRow } from "./report-row.ts";
 import type { StoredDevice } from "./stored-device.ts";
+import { takeReport } from "./take-report.ts";
 
 const PAGE_SIZE = 50;
 
@@ -36,7 +32,10 @@ export function checkinService(deps: Deps): Partial<ServiceImpl<typeof CheckinSe
     ...identityCalls(deps),
 
     async checkIn({ report }, context) {
-      return { directive: await takeReport(deps, requireDevice(context), report) };
+      const session = requireDevice(context);
+      const directive = await takeReport(deps, session, report);
+      if (report !== undefined) deps.feed.answered(report, directive);
+      return { directive };
     },
 
     async listDevices({ filter, pageSize, cursor }, context) {
@@ -78,38 +77,6 @@ export function checkinService(deps: Deps): Partial<ServiceImpl<typeof CheckinSe
       return await explainDevice(deps, deviceId);
     },
   };
-}
-
-/** Makes a report durable and answers with what the device is to do. */
-async function takeReport(
-  deps: Deps,
-  session: Session,
-  report: Report | undefined,
-): Promise<Directive> {
-  if (report?.deviceId !== session.deviceId) {
-    throw new OtaError(
-      "NOT_YOUR_DEVICE",
-      `the session is of ${session.deviceId}; a device reports for itself`,
-    );
-  }
-  const outcome = await deps.reports.submit(reportRow(report, session.keyEpoch));
-  switch (outcome.kind) {
-    case "durable":
-      return directiveMessage({
-        device: outcome.device,
-        head: outcome.head,
-        acknowledgedSequence: outcome.sequence,
-        acknowledgedEventIds: report.events.map(({ id }) => id),
-        checkInIntervalMs: deps.checkInIntervalMs,
-        nowMs: deps.nowMs(),
-        random: deps.random(),
-      });
-    case "device-unknown":
-    case "key-replaced":
-      throw replaced();
-    case "refused":
-      throw mayNotReport(session.deviceId, outcome.standing);
-  }
 }
 
 async function explainDevice(deps: Deps, deviceId: string) {

@@ -37,6 +37,9 @@ export async function openEmbedded(dataDir: string): Promise<Store> {
       db,
       kind: "embedded",
       durable: await commitsReachDisk(pglite),
+      async listen(notification, heard) {
+        return await pglite.listen(notification, heard);
+      },
       // No process beside this one does it, and without it the log of changes
       // grows for ever.
       async maintain() {

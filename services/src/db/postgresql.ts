@@ -44,6 +44,10 @@ export function openPostgresql(url: string, warn: (notice: string) => void): Sto
     kind: "postgresql",
     // What its administrator set: synchronous_commit is on by default.
     durable: true,
+    async listen(notification, heard) {
+      const { unlisten } = await sql.listen(notification, heard, heard);
+      return unlisten;
+    },
     async maintain() {
       // PostgreSQL's own processes vacuum and checkpoint.
     },

@@ -11,6 +11,13 @@ export interface Store {
   readonly kind: "postgresql" | "embedded";
   /** Whether a commit that returned survives a power cut. */
   readonly durable: boolean;
+  /**
+   * Hears notifications, of this and other processes. Some may be lost: `heard`
+   * is called as well when listening begins, after each break.
+   *
+   * @returns What ends it.
+   */
+  listen(notification: string, heard: () => void): Promise<() => Promise<void>>;
   /** Housekeeping that the database does not do by itself; some seconds at most. */
   maintain(): Promise<void>;
   /** Ends all connections; what was committed stays. */
