@@ -32,7 +32,8 @@ const WORDS = "services/src/{enrolment-mode,ota-error,standing}.ts";
 const DATABASE = "services/src/db/database.ts";
 
 /** What commands do, a folder for each kind of thing that they are about. */
-const CLI_FEATURES = "cli/src/{access,context,device,envelope,publish,release,signing,targets}";
+const CLI_FEATURES =
+  "cli/src/{access,channel,context,device,envelope,publish,release,rollout,signing,targets}";
 
 const DEVICE_ADAPTERS = [
   "agent-lock",

@@ -1,6 +1,7 @@
 import { Command, Option, type CommandUnknownOpts } from "@commander-js/extra-typings";
 
 import { auditCommand } from "./commands/audit.ts";
+import { channelCommand } from "./commands/channel.ts";
 import { contextCommand } from "./commands/context.ts";
 import { deviceCommand } from "./commands/device.ts";
 import { enrolTokenCommand } from "./commands/enrol-token.ts";
@@ -8,6 +9,7 @@ import { inspectCommand } from "./commands/inspect.ts";
 import { keygenCommand } from "./commands/keygen.ts";
 import { publishCommand } from "./commands/publish.ts";
 import { releaseCommand } from "./commands/release.ts";
+import { rolloutCommand } from "./commands/rollout.ts";
 import { tokenCommand } from "./commands/token.ts";
 import { verifyCommand } from "./commands/verify.ts";
 import { whoamiCommand } from "./commands/whoami.ts";
@@ -28,6 +30,8 @@ export function createProgram(host: Host): CommandUnknownOpts {
     .addCommand(verifyCommand(host))
     .addCommand(inspectCommand(host))
     .addCommand(releaseCommand(host))
+    .addCommand(rolloutCommand(host))
+    .addCommand(channelCommand(host))
     .addCommand(deviceCommand(host))
     .addCommand(tokenCommand(host))
     .addCommand(enrolTokenCommand(host))

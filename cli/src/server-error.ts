@@ -14,7 +14,7 @@ const REMEDY: Readonly<Record<ReasonName, string>> = {
   LISTING_MALFORMED: "publish with a command line of the server's version",
   KEYS_REQUIRED: "publish with --key, whose public half is pinned",
   KEYS_DIFFER: "sign with the channel's keys; an admin changes them with UpdateChannel",
-  CHANNEL_UNKNOWN: "check --channel; the first publish makes a channel",
+  CHANNEL_UNKNOWN: "nix-ota channel list shows which there are; the first publish makes one",
   RELEASE_UNKNOWN: "nix-ota release list shows what there is",
   DEVICE_UNKNOWN: "nix-ota device list shows which there are",
   LISTING_UNKNOWN: "",
@@ -36,7 +36,7 @@ const REMEDY: Readonly<Record<ReasonName, string>> = {
   TOKEN_UNKNOWN: "nix-ota token list and nix-ota enrol-token list show which there are",
   ORIGIN_REFUSED: "",
   STREAM_ENDED: "try again",
-  FILTER_INVALID: "",
+  FILTER_INVALID: "nix-ota device list --help explains the terms",
   NOTHING_TO_RECOVER: "wait until devices have reported to this server",
   RECOVERY_CONFLICT: "",
 };

@@ -1,7 +1,17 @@
 import { Command } from "@commander-js/extra-typings";
 
 import { withServerOptions } from "../common-options.ts";
+import { FILTER_HELP } from "../device/filter-help.ts";
 import type { Host } from "../host.ts";
+import {
+  forgetCommand,
+  judgeCommand,
+  pinCommand,
+  rekeyCommand,
+  retryCommand,
+  tagCommand,
+  unpinCommand,
+} from "./device-changes.ts";
 
 /** `nix-ota device …`. */
 export function deviceCommand(host: Host) {
@@ -9,16 +19,28 @@ export function deviceCommand(host: Host) {
     .description("devices and where they stand")
     .addCommand(listCommand(host))
     .addCommand(showCommand(host))
-    .addCommand(whyCommand(host));
+    .addCommand(whyCommand(host))
+    .addCommand(tagCommand(host))
+    .addCommand(pinCommand(host))
+    .addCommand(unpinCommand(host))
+    .addCommand(retryCommand(host))
+    .addCommand(judgeCommand("approve", host))
+    .addCommand(judgeCommand("reject", host))
+    .addCommand(judgeCommand("revoke", host))
+    .addCommand(forgetCommand(host))
+    .addCommand(rekeyCommand(host));
 }
 
 function listCommand(host: Host) {
   const command = new Command("list")
     .description("devices: what they run, what they do, when they were last seen")
-    .option("--filter <terms>", "terms joined by blanks, e.g. 'channel:prod state:stuck'", "")
+    .option("--filter <terms>", "only devices that meet the terms", "")
     .option("--limit <count>", "at most so many", "1000");
   return withServerOptions(command)
-    .addHelpText("after", "\nExample:\n  nix-ota device list --filter 'channel:prod'")
+    .addHelpText(
+      "after",
+      `${FILTER_HELP}\n\nExample:\n  nix-ota device list --filter 'channel:prod state:stuck'`,
+    )
     .action(async (options) => {
       const [{ openSession }, { listDevices }, { parseCount }] = await Promise.all([
         import("../session.ts"),

@@ -1,4 +1,4 @@
-import { toHex } from "@nix-ota/proto/hash";
+import { toBase64, toHex } from "@nix-ota/proto/hash";
 import {
   AgentStateSchema,
   DeviceStandingSchema,
@@ -24,6 +24,8 @@ export function deviceDocument(device: Device) {
     committedRevision: Number(device.committedRevision),
     floorRevision: Number(device.floor?.revision ?? 0n),
     pinnedRevision: Number(device.pinnedRevision),
+    retryRevision: Number(device.retryRevision),
+    quarantinedRevisions: device.quarantinedRevisions.map(Number),
     attempt: device.attempt === undefined ? null : attemptDocument(device.attempt),
     links: {
       running: device.links?.running ?? "",
@@ -32,7 +34,9 @@ export function deviceDocument(device: Device) {
     },
     tags: device.tags,
     cloned: device.cloned,
+    publicKey: device.publicKey.length === 0 ? "" : toBase64(device.publicKey),
     keyEpoch: device.keyEpoch,
+    keyConflictAt: momentText(device.keyConflictAt),
     pinnedKeyIds: device.pinnedKeyIds.map(toHex),
     agentVersion: device.agentVersion,
     agentLevel: device.agentLevel,
@@ -46,6 +50,7 @@ export function deviceDocument(device: Device) {
       nixTotalBytes: Number(device.inventory?.nixTotalBytes ?? 0n),
     },
     enrolledAt: momentText(device.enrolledAt),
+    enrolledBy: device.enrolledBy,
     lastSeenAt: momentText(device.lastSeenAt),
   };
 }

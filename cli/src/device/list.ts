@@ -11,7 +11,7 @@ import { renderTable } from "../table.ts";
 import { safeText } from "../terminal-text.ts";
 import { deviceDocument } from "./document.ts";
 import { paintMood } from "./mood-paint.ts";
-import { attemptText, deviceMood } from "./standing.ts";
+import { attemptText, deviceMood, deviceNotes } from "./standing.ts";
 
 /** Most that the server gives at once. */
 const PAGE_SIZE = 500;
@@ -29,14 +29,21 @@ export async function listDevices(
     return { items: answer.devices, nextCursor: answer.nextCursor };
   });
   output.result({ devices: items.map(deviceDocument), truncated: more }, () =>
-    items.length === 0
-      ? "no devices; they appear when their agents first call"
-      : deviceTable(items, host.now(), output),
+    items.length === 0 ? emptyText(wishes.filter) : deviceTable(items, host.now(), output),
   );
   if (more) output.note(`only the first ${countOf(items.length, "device")}; see more with --limit`);
 }
 
+function emptyText(filter: string): string {
+  return filter.trim() === ""
+    ? "no devices; they appear when their agents first call"
+    : "no device meets the filter; nix-ota device list --help explains its terms";
+}
+
 function deviceTable(devices: readonly Device[], nowMs: number, output: Output): string {
+  const notes = devices.map((device) => deviceNotes(device));
+  // Only where somebody has some.
+  const hasNotes = notes.some((note) => note !== "");
   return renderTable(
     [
       { title: "DEVICE" },
@@ -46,8 +53,9 @@ function deviceTable(devices: readonly Device[], nowMs: number, output: Output):
       { title: "STATE" },
       { title: "LAST ATTEMPT" },
       { title: "SEEN" },
+      ...(hasNotes ? [{ title: "NOTES" }] : []),
     ],
-    devices.map((device) => [
+    devices.map((device, index) => [
       safeText(device.id),
       safeText(device.channel),
       safeText(device.target) || "–",
@@ -55,6 +63,7 @@ function deviceTable(devices: readonly Device[], nowMs: number, output: Output):
       paintMood(deviceMood(device), output),
       paintMood(attemptText(device.attempt), output),
       relativeTime(momentMs(device.lastSeenAt), nowMs),
+      ...(hasNotes ? [notes[index] || "–"] : []),
     ]),
     output.tableStyle(),
   );

@@ -1,4 +1,4 @@
-import { toHex } from "@nix-ota/proto/hash";
+import { toBase64, toHex } from "@nix-ota/proto/hash";
 import type { Device, DeviceEvent } from "@nix-ota/proto/nixota/v1/device_pb";
 import { AgentState, AgentStateSchema } from "@nix-ota/proto/nixota/v1/device_pb";
 
@@ -53,6 +53,8 @@ function deviceText(device: Device, nowMs: number, output: Output): string {
     ["because", attempt?.message ?? ""],
     ["verified", device.floor === undefined ? "" : `up to ${revisionText(device.floor.revision)}`],
     ["pinned to", device.pinnedRevision === 0n ? "" : revisionText(device.pinnedRevision)],
+    ["to retry", device.retryRevision === 0n ? "" : revisionText(device.retryRevision)],
+    ["quarantined", device.quarantinedRevisions.map(revisionText).join(", ")],
     ["running", links?.running ?? ""],
     ["booted", differs(links?.booted, links?.running)],
     ["next boot", differs(links?.profile, links?.running)],
@@ -61,16 +63,52 @@ function deviceText(device: Device, nowMs: number, output: Output): string {
     ["space", free],
     ["hostname", inventory?.hostname ?? ""],
     ["agent", device.agentVersion],
+    ["own key", ownKeyText(device)],
     ["manifest keys", device.pinnedKeyIds.map(toHex).join(", ")],
     ["tags", device.tags.join(", ")],
-    ["enrolled", relativeTime(momentMs(device.enrolledAt), nowMs)],
+    ["enrolled", enrolledText(device, nowMs)],
     ["seen", seenText(device, nowMs)],
   ];
+  return [...warnings(device, nowMs, output), fieldsText(fields, output)].join("\n");
+}
+
+/** What somebody has to look into, with what to do. */
+function warnings(device: Device, nowMs: number, output: Output): string[] {
+  const id = safeText(device.id);
+  const conflictMs = momentMs(device.keyConflictAt);
+  return [
+    ...(device.cloned
+      ? [
+          `two machines report as ${id} with the same key; give one of them an id and a key of its own`,
+        ]
+      : []),
+    ...(conflictMs === undefined
+      ? []
+      : [
+          `somebody came as ${id} with another key ${relativeTime(conflictMs, nowMs)}; if it was installed anew, nix-ota device forget ${id} lets it in`,
+        ]),
+  ].map((text) => output.paint("red", text));
+}
+
+function fieldsText(fields: readonly [string, string][], output: Output): string {
   const painted = new Set(["state", "last attempt"]);
   return renderFields(
     fields.map(([name, value]) => [name, painted.has(name) ? value : safeText(value)]),
     (name) => output.paint("dim", name),
   );
+}
+
+function ownKeyText({ publicKey, keyEpoch }: Device): string {
+  if (publicKey.length === 0) return "";
+  return keyEpoch === 0
+    ? toBase64(publicKey)
+    : `${toBase64(publicKey)} (replaced ${keyEpoch} times)`;
+}
+
+/** Every device enrolled at some time; a server that does not say by what is older. */
+function enrolledText({ enrolledAt, enrolledBy }: Device, nowMs: number): string {
+  const at = relativeTime(momentMs(enrolledAt), nowMs);
+  return enrolledBy === "" ? at : `${at}, by ${enrolledBy}`;
 }
 
 /** Only what is unusual is worth a line: all three links are the same on a device at rest. */

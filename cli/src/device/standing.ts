@@ -49,3 +49,18 @@ export function attemptText(attempt: Attempt | undefined): { text: string; mood:
   const mood = attempt.outcome === Outcome.SUPERSEDED ? "plain" : "bad";
   return { text: why === "" ? ended : `${ended}: ${why}`, mood };
 }
+
+/** What operators and devices want known beside the state: `key conflict, pinned to r41`. */
+export function deviceNotes(device: Device): string {
+  const { attempt, pinnedRevision, quarantinedRevisions, retryRevision } = device;
+  // Said by the last attempt already.
+  const quarantined = quarantinedRevisions.filter((revision) => revision !== attempt?.revision);
+  return [
+    ...(device.keyConflictAt === undefined ? [] : ["key conflict"]),
+    ...(pinnedRevision === 0n ? [] : [`pinned to ${revisionText(pinnedRevision)}`]),
+    ...(retryRevision === 0n ? [] : [`to retry ${revisionText(retryRevision)}`]),
+    ...(quarantined.length === 0
+      ? []
+      : [`will not take ${quarantined.map(revisionText).join(", ")}`]),
+  ].join(", ");
+}

@@ -1,18 +1,17 @@
-import { toHex } from "@nix-ota/proto/hash";
 import type { Release } from "@nix-ota/proto/nixota/v1/release_pb";
-import { RolloutStateSchema } from "@nix-ota/proto/nixota/v1/rollout_pb";
 import { storePathHash, storePathName } from "@nix-ota/proto/store-path";
 
 import { byteText, countOf, relativeTime, revisionText } from "../amounts.ts";
 import type { Server } from "../client.ts";
-import { enumText } from "../enum-text.ts";
 import type { Host } from "../host.ts";
-import { momentMs, momentText } from "../moment.ts";
+import { momentMs } from "../moment.ts";
 import type { Output } from "../output.ts";
 import { readPages } from "../pages.ts";
+import { rolloutStateText } from "../rollout/state.ts";
 import { answerOf } from "../server-error.ts";
 import { renderTable, type Column } from "../table.ts";
 import { safeText, shortenMiddle } from "../terminal-text.ts";
+import { releaseDocument } from "./document.ts";
 
 /** Most that the server gives at once. */
 const PAGE_SIZE = 200;
@@ -75,8 +74,9 @@ function columnsOf(nowMs: number, output: Output): readonly ReleaseColumn[] {
     { title: "OK", align: "right", cell: ({ outcomes }) => counted(outcomes?.applied, "green") },
     { title: "BACK", align: "right", cell: ({ outcomes }) => counted(outcomes?.rolledBack, "red") },
     { title: "FAILED", align: "right", cell: ({ outcomes }) => counted(outcomes?.failed, "red") },
+    { title: "SILENT", align: "right", optional: true, cell: silentText },
     { title: "OPEN", align: "right", cell: openText },
-    { title: "ROLLOUT", cell: rolloutText },
+    { title: "ROLLOUT", cell: ({ rollout }) => rolloutStateText(rollout, output) },
     { title: "MESSAGE", optional: true, cell: messageText },
   ];
 }
@@ -99,43 +99,15 @@ function pathText(storePath: string): string {
   return `${hash.slice(0, SHOWN_HASH_LENGTH)}…${shortenMiddle(name, SHOWN_NAME_LENGTH)}`;
 }
 
+/** Only of note where there are some. */
+function silentText({ outcomes }: Release): string {
+  return outcomes === undefined || outcomes.silent === 0n ? "" : `${outcomes.silent}`;
+}
+
 function openText({ outcomes }: Release): string {
   return outcomes === undefined ? "" : `${outcomes.inProgress + outcomes.outstanding}`;
 }
 
-function rolloutText({ rollout }: Release): string {
-  return enumText(RolloutStateSchema, rollout?.state ?? 0);
-}
-
 function messageText({ manifests }: Release): string {
   return safeText(manifests[0]?.message ?? "", SHOWN_MESSAGE_LENGTH);
-}
-
-function releaseDocument(release: Release) {
-  const { outcomes } = release;
-  return {
-    channel: release.channel,
-    revision: Number(release.revision),
-    publishedAt: momentText(release.publishedAt),
-    publishedBy: release.publishedBy,
-    manifests: release.manifests.map((manifest) => ({
-      target: manifest.target,
-      system: manifest.system,
-      storePath: manifest.storePath,
-      closureBytes: Number(manifest.closureBytes),
-      closureDigest: toHex(manifest.closureDigest),
-      payloadSha256: toHex(manifest.payloadSha256),
-      keyIds: manifest.keyIds.map(toHex),
-      message: manifest.message,
-      sourceRevision: manifest.sourceRevision,
-    })),
-    rollout: enumText(RolloutStateSchema, release.rollout?.state ?? 0),
-    outcomes: {
-      applied: Number(outcomes?.applied ?? 0n),
-      rolledBack: Number(outcomes?.rolledBack ?? 0n),
-      failed: Number(outcomes?.failed ?? 0n),
-      inProgress: Number(outcomes?.inProgress ?? 0n),
-      outstanding: Number(outcomes?.outstanding ?? 0n),
-    },
-  };
 }

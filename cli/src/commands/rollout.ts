@@ -1,0 +1,69 @@
+import { Command } from "@commander-js/extra-typings";
+
+import { withServerOptions } from "../common-options.ts";
+import type { Host } from "../host.ts";
+
+/** `nix-ota rollout …`. */
+export function rolloutCommand(host: Host) {
+  return new Command("rollout")
+    .description("where the devices stand with a release, and holding it back")
+    .addCommand(statusCommand(host))
+    .addCommand(pauseCommand(host))
+    .addCommand(resumeCommand(host))
+    .addCommand(retryCommand(host));
+}
+
+function ofRelease(name: string) {
+  return new Command(name)
+    .option("--channel <name>", "channel (default: the context's)")
+    .option("--revision <number>", "release of the channel (default: the head)");
+}
+
+function statusCommand(host: Host) {
+  const command = ofRelease("status").description(
+    "where the rollout of a release stands, and how devices fare",
+  );
+  return withServerOptions(command)
+    .addHelpText("after", "\nExample:\n  nix-ota rollout status --channel prod")
+    .action(async (options) => {
+      const { rolloutStatus } = await import("../rollout/run.ts");
+      await rolloutStatus(options, host);
+    });
+}
+
+function pauseCommand(host: Host) {
+  const command = ofRelease("pause").description("offer a release to nobody until it is resumed");
+  return withServerOptions(command)
+    .addHelpText(
+      "after",
+      "\nDevices that are at work on it go on. nix-ota channel pause holds the whole channel.\n\nExample:\n  nix-ota rollout pause --channel prod",
+    )
+    .action(async (options) => {
+      const { pauseRollout } = await import("../rollout/run.ts");
+      await pauseRollout(options, host);
+    });
+}
+
+function resumeCommand(host: Host) {
+  const command = ofRelease("resume").description(
+    "offer a release again; failures known so far do not stop it any more",
+  );
+  return withServerOptions(command)
+    .addHelpText("after", "\nExample:\n  nix-ota rollout resume --channel prod")
+    .action(async (options) => {
+      const { resumeRollout } = await import("../rollout/run.ts");
+      await resumeRollout(options, host);
+    });
+}
+
+function retryCommand(host: Host) {
+  const command = ofRelease("retry").description(
+    "ask the devices on which a release failed to try it once more",
+  );
+  return withServerOptions(command)
+    .addHelpText("after", "\nExample:\n  nix-ota rollout retry --channel prod --revision 42")
+    .action(async (options) => {
+      const { retryRollout } = await import("../rollout/run.ts");
+      await retryRollout(options, host);
+    });
+}
