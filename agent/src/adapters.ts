@@ -15,6 +15,7 @@ import { journalFile } from "./state/journal-file.ts";
 import { manifestStore } from "./state/manifest-store.ts";
 import { nodeDisk } from "./state/node-disk.ts";
 import { outbox } from "./state/outbox.ts";
+import { serverNoteFile } from "./state/server-note-file.ts";
 import { trustFile } from "./state/trust-file.ts";
 import { systemLinks } from "./system-links.ts";
 
@@ -30,6 +31,7 @@ export function machinePorts(config: Config, environment: Readonly<Record<string
     trust: trustFile(nodeDisk, stateDir, systemLinks),
     manifests: manifestStore(nodeDisk, stateDir),
     outbox: outbox(nodeDisk, stateDir),
+    serverNotes: serverNoteFile(nodeDisk, stateDir),
     links: systemLinks,
     host: machineHost(environment),
     space: machineSpace,

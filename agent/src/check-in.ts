@@ -5,8 +5,10 @@ import type { Directive, Report } from "@nix-ota/proto/nixota/v1/device_pb";
 
 import type { Agent } from "./agent.ts";
 import type { Answer, Server } from "./ports.ts";
+import { refusedMs } from "./refusal.ts";
 import { EVENTS_PER_REPORT, makeReport } from "./report.ts";
 import type { ReportParts } from "./report.ts";
+import { serverNote, tellsTheSame } from "./server-note.ts";
 import { AGENT_VERSION } from "./version.ts";
 
 /** Reports what is, and what happened; drops what the server acknowledged. Never moves the machine. */
@@ -21,6 +23,7 @@ export async function checkIn(
   const report = await reportOf(agent, described === contact.inventory ? undefined : inventory);
   const answer = await ports.server.checkIn(report, over, signal);
   note(agent, answer);
+  await tellStatus(agent, answer);
   if (answer.got !== "answer") {
     ports.log("warn", "the server could not be reported to", {
       got: answer.got,
@@ -43,7 +46,7 @@ export async function checkIn(
 }
 
 /** Remembers whether the server answered. A refusal proves contact as well. */
-export function note({ contact, ports }: Agent, answer: Answer<unknown>): void {
+export function note({ contact, ports, config }: Agent, answer: Answer<unknown>): void {
   if (answer.got === "silence") {
     contact.misses += 1;
     return;
@@ -51,6 +54,15 @@ export function note({ contact, ports }: Agent, answer: Answer<unknown>): void {
   contact.answeredAtMs = ports.clock.monotonicMs();
   contact.misses = answer.got === "answer" ? 0 : contact.misses + 1;
   contact.retryAfterMs = answer.got === "refusal" ? answer.retryAfterMs : 0;
+  contact.refusedMs =
+    answer.got === "refusal" ? refusedMs(answer.reason, config.settings.refused) : 0;
+}
+
+/** Keeps what `status` tells. Written when it changes, so that polls cost no write. */
+async function tellStatus({ ports }: Agent, answer: Answer<unknown>): Promise<void> {
+  const told = serverNote(answer, ports.server.rung(), ports.clock.wallS());
+  const before = await ports.serverNotes.read();
+  if (before === undefined || !tellsTheSame(before, told)) await ports.serverNotes.write(told);
 }
 
 async function reportOf(

@@ -12,6 +12,17 @@ export interface Contact {
   misses: number;
   /** Least wait that a refusal asked for, milliseconds. */
   retryAfterMs: number;
+  /** Wait until somebody may have ended a refusal, instead of ever longer ones; 0: it is not such. */
+  refusedMs: number;
+  /** Returns of the floor's manifest while the server says that it is behind. */
+  givenBack: { readonly tries: number; readonly againAtMs: number };
+}
+
+const NOTHING_GIVEN_BACK: Contact["givenBack"] = { tries: 0, againAtMs: 0 };
+
+/** What the server says about the offer shows that it is not behind. */
+export function caughtUp(contact: Contact): void {
+  contact.givenBack = NOTHING_GIVEN_BACK;
 }
 
 export const noContact = (): Contact => ({
@@ -21,4 +32,6 @@ export const noContact = (): Contact => ({
   directedMs: 0,
   misses: 0,
   retryAfterMs: 0,
+  refusedMs: 0,
+  givenBack: NOTHING_GIVEN_BACK,
 });

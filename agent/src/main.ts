@@ -59,8 +59,12 @@ async function main(argv: readonly string[]): Promise<number> {
   const environment = programEnvironment(process.env, config.stateDir);
   const ports = machinePorts(config, environment);
   if (command === "status") {
-    const waiting = (await ports.outbox.oldest(1000)).length;
-    const status = statusOf(config, await ports.journal.read(), await ports.trust.read(), waiting);
+    const status = statusOf(config, {
+      journal: await ports.journal.read(),
+      trust: await ports.trust.read(),
+      unreportedEvents: (await ports.outbox.oldest(1000)).length,
+      server: await ports.serverNotes.read(),
+    });
     return print(values.json ? `${JSON.stringify(status)}\n` : printStatus(status));
   }
 

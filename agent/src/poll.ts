@@ -1,9 +1,12 @@
 import { sha256, toHex } from "@nix-ota/proto/hash";
+import { HoldReason } from "@nix-ota/proto/nixota/v1/channel_pb";
 
 import type { Agent } from "./agent.ts";
 import type { Attempt } from "./attempt.ts";
 import { checkIn, note } from "./check-in.ts";
+import { caughtUp } from "./contact.ts";
 import type { Event } from "./events.ts";
+import { giveBack } from "./give-back.ts";
 import { openEnvelope } from "./open-envelope.ts";
 import type { ChannelTrust } from "./trust.ts";
 import { withFloor } from "./trust.ts";
@@ -35,8 +38,11 @@ export async function poll(agent: Agent, signal: AbortSignal): Promise<Asked> {
   const wish = retryWish(agent, Number(retryRevision));
   if (wish !== undefined) return { found: "news", event: wish };
 
-  if (verdict.case !== "offer")
+  if (verdict.case !== "offer") {
+    if (verdict.value?.reason === HoldReason.SERVER_BEHIND) await giveBack(agent, signal);
+    else caughtUp(agent.contact);
     return { found: "hold", reason: verdict.value?.explanation ?? "nothing is offered" };
+  }
   const offered = toHex(verdict.value.payloadSha256);
   const { state, tally } = notebook.journal.machine;
   if ("attempt" in state && state.name !== "stuck" && state.attempt.payloadSha256 === offered) {
@@ -92,7 +98,11 @@ async function fetchManifest(
   const answer = await ports.server.current(trust?.floor.revision ?? 0, signal);
   note(agent, answer);
   if (answer.got !== "answer") return { found: "nothing said", message: answer.message };
-  if ("hold" in answer.value) return { found: "hold", reason: answer.value.explanation };
+  if ("hold" in answer.value) {
+    if (answer.value.hold === "SERVER_BEHIND") await giveBack(agent, signal);
+    return { found: "hold", reason: answer.value.explanation };
+  }
+  caughtUp(agent.contact);
 
   const { envelope } = answer.value;
   const device = { ...config, system: ports.host.system() };

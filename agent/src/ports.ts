@@ -9,6 +9,7 @@ import type { Failure } from "./failure.ts";
 import type { Journal } from "./journal.ts";
 import type { Rung } from "./ladder.ts";
 import type { ReportedEvent } from "./reported-event.ts";
+import type { ServerNote } from "./server-note.ts";
 import type { Trust } from "./trust.ts";
 
 export interface Disk {
@@ -73,6 +74,12 @@ export interface Outbox {
   drop(ids: readonly string[]): Promise<void>;
   /** Number of the newest event that it holds or that was acknowledged; 0: there was none. */
   newest(): Promise<number>;
+}
+
+/** What the last report came to, for `status`. Never drives the machine. */
+export interface ServerNotes {
+  read(): Promise<ServerNote | undefined>;
+  write(note: ServerNote): Promise<void>;
 }
 
 /** Where the system's links point; store paths, empty when absent. */
@@ -305,6 +312,7 @@ export interface Ports {
   readonly trust: TrustStore;
   readonly manifests: ManifestStore;
   readonly outbox: Outbox;
+  readonly serverNotes: ServerNotes;
   readonly links: Links;
   readonly host: Host;
   readonly space: Space;

@@ -1,6 +1,5 @@
 import { AgentError } from "./agent-error.ts";
 import type { Agent } from "./agent.ts";
-import { backoffMs, jittered } from "./backoff.ts";
 import { checkIn } from "./check-in.ts";
 import type { Config } from "./config.ts";
 import { noContact } from "./contact.ts";
@@ -10,6 +9,7 @@ import { execute } from "./executor.ts";
 import { failureEvent } from "./failure-event.ts";
 import { openNotebook } from "./notebook.ts";
 import type { Outcome } from "./outcome.ts";
+import { pollMs } from "./poll-interval.ts";
 import { poll } from "./poll.ts";
 import type { Asked } from "./poll.ts";
 import type { Ports } from "./ports.ts";
@@ -87,7 +87,7 @@ async function follow(agent: Agent, mode: Mode, signal: AbortSignal): Promise<bo
       });
       if (found.found === "news" && (await notebook.record(found.event))) continue;
       if (mode === "once") break;
-      await pause(agent, pollMs(agent), signal);
+      await pause(agent, untilPollMs(agent), signal);
       continue;
     }
     asked = true;
@@ -95,7 +95,7 @@ async function follow(agent: Agent, mode: Mode, signal: AbortSignal): Promise<bo
     if (waits > 0) {
       // A return that failed is never left for later: the device is between two systems.
       if (mode === "once" && name !== "rollingBack" && waits > config.settings.once.waitMs) break;
-      await pause(agent, Math.min(waits, pollMs(agent)), signal);
+      await pause(agent, Math.min(waits, untilPollMs(agent)), signal);
       await heed(agent, await poll(agent, signal));
       continue;
     }
@@ -106,7 +106,7 @@ async function follow(agent: Agent, mode: Mode, signal: AbortSignal): Promise<bo
     if (moved && event.on !== "held") continue;
     if (event?.on === "held") ports.log("info", "held", { reason: event.reason });
     if (mode === "once") break;
-    await pause(agent, pollMs(agent), signal);
+    await pause(agent, untilPollMs(agent), signal);
     if (!moved) await heed(agent, await poll(agent, signal));
   }
   return refused;
@@ -178,7 +178,7 @@ async function workWatched(agent: Agent, signal: AbortSignal): Promise<Event | u
   let interruption: Event | undefined;
   const watching = (async () => {
     while (!over) {
-      await Promise.race([done, pause(agent, pollMs(agent), both)]);
+      await Promise.race([done, pause(agent, untilPollMs(agent), both)]);
       if (over) return;
       const found = await poll(agent, both);
       if (found.found !== "news" || found.event.on === "retryAsked") continue;
@@ -205,6 +205,10 @@ async function heed({ notebook }: Agent, found: Asked): Promise<void> {
   if (found.found === "news") await notebook.record(found.event);
 }
 
+function untilPollMs({ config, contact, ports }: Agent): number {
+  return pollMs(config, contact, ports.chance.fraction());
+}
+
 /** What is left of the wait between two tries of a copy or a return. */
 function waitMs({ notebook }: Agent): number {
   const { rest, machine } = notebook.journal;
@@ -213,21 +217,6 @@ function waitMs({ notebook }: Agent): number {
   return retries && rest !== undefined && rest.bootId === now.bootId
     ? Math.max(0, rest.ms - now.ms)
     : 0;
-}
-
-/** The device's own interval where it has one, else the server's; longer after failures. */
-function pollMs({ config, contact, ports }: Agent): number {
-  const { minMs, maxMs, defaultMs, jitterPercent, backoffFirstMs, backoffMaxMs } =
-    config.settings.poll;
-  const fraction = ports.chance.fraction();
-  const own =
-    config.pollInterval === null ? contact.directedMs || defaultMs : config.pollInterval * 1000;
-  const clamped = Math.min(maxMs, Math.max(minMs, own));
-  const wait =
-    contact.misses === 0
-      ? jittered(clamped, jitterPercent, fraction)
-      : Math.max(minMs, backoffMs(contact.misses, backoffFirstMs, backoffMaxMs, fraction));
-  return Math.max(wait, contact.retryAfterMs);
 }
 
 /** Tells the server how it ended, as far as it listens, and says where the device rests. */

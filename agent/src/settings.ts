@@ -39,6 +39,15 @@ export const settingsSchema = v.strictObject({
     backoffFirstMs: ms(5 * SECOND),
     backoffMaxMs: ms(30 * MINUTE),
   }),
+  /** Between two questions while the server refuses the device and only a person can end that. */
+  refused: group({
+    /** While it waits for approval. */
+    soonMs: ms(MINUTE),
+    /** While it is revoked, its id is another's, or enrolment is closed. */
+    lateMs: ms(10 * MINUTE),
+  }),
+  /** Between two returns of the floor's manifest to a server that is behind. */
+  giveBack: group({ firstMs: ms(MINUTE), maxMs: ms(6 * HOUR) }),
   /** Longest wait between two tries that `once` sits out; it exits before a longer one and goes on at its next start. */
   once: group({ waitMs: ms(MINUTE) }),
   server: group({

@@ -1,6 +1,8 @@
 /** What the journal tells a person at the device. Pure. */
 import type { Journal } from "./journal.ts";
 import type { ReportedAttempt } from "./reported-event.ts";
+import type { ServerNote } from "./server-note.ts";
+import { serverSentence } from "./server-note.ts";
 import { sentences } from "./states.ts";
 import type { Trust } from "./trust.ts";
 
@@ -17,14 +19,20 @@ export interface Status {
     | undefined;
   readonly lastAttempt: ReportedAttempt | undefined;
   readonly unreportedEvents: number;
+  /** What the last report came to, as far as there was one. */
+  readonly server: Partial<ServerNote> & { readonly explanation: string };
 }
 
 export function statusOf(
   device: { readonly deviceId: string; readonly channel: string },
-  journal: Journal | undefined,
-  trust: Trust,
-  unreportedEvents: number,
+  records: {
+    readonly journal: Journal | undefined;
+    readonly trust: Trust;
+    readonly unreportedEvents: number;
+    readonly server: ServerNote | undefined;
+  },
 ): Status {
+  const { journal, trust, unreportedEvents } = records;
   const state = journal?.machine.state ?? { name: "idle" };
   const channel = trust.channels[device.channel];
   return {
@@ -47,6 +55,7 @@ export function statusOf(
         : undefined,
     lastAttempt: journal?.last,
     unreportedEvents,
+    server: { ...records.server, explanation: serverSentence(records.server, device.deviceId) },
   };
 }
 
@@ -68,6 +77,7 @@ export function printStatus(status: Status): string {
     ...(last === undefined
       ? []
       : [["last attempt", `${revision(last.revision)} ${ending(last)}`] as const]),
+    ["server", status.server.explanation],
     ["unreported", `${status.unreportedEvents} events`],
   ];
   const width = Math.max(...rows.map(([name]) => name.length));

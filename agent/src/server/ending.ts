@@ -9,8 +9,8 @@ export interface Told {
   readonly retryAfterMs: number;
 }
 
-/** Reasons by which the server ends what it could have gone on with. */
-const ANNOUNCED: readonly ReasonName[] = ["STREAM_ENDED", "SHUTTING_DOWN"];
+/** Reasons by which the server ends what goes on with another connection, or another session. */
+const ANNOUNCED: readonly ReasonName[] = ["STREAM_ENDED", "SHUTTING_DOWN", "CREDENTIAL_INVALID"];
 
 /** Reasons that are the server's own trouble. */
 const TROUBLE: readonly ReasonName[] = ["INTERNAL", "DATABASE_UNAVAILABLE"];

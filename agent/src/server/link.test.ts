@@ -1,14 +1,10 @@
 import { setTimeout as delay } from "node:timers/promises";
 
-import { create } from "@bufbuild/protobuf";
-import { ReportSchema } from "@nix-ota/proto/nixota/v1/device_pb";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 
-import { machineChance, machineClock } from "../machine-clock.ts";
 import type { Server } from "../ports.ts";
-import { memoryDisk } from "../state/memory-disk.testkit.ts";
-import { connectServer } from "./connect-server.ts";
 import type { ServerParts, ServerSettings } from "./connect-server.ts";
+import { loopbackDevice, reportOf } from "./loopback-device.testkit.ts";
 import { LoopbackServer } from "./loopback-server.testkit.ts";
 
 let server: LoopbackServer;
@@ -26,58 +22,18 @@ afterEach(async () => {
   await server[Symbol.asyncDispose]();
 });
 
-/** Seconds and minutes as tenths of seconds. */
-const settings: ServerSettings = {
-  callMs: 5_000,
-  readMaxBytes: 64 * 1024,
-  listingMaxBytes: 64 * 1024,
-  pingMs: 25_000,
-  pingTimeoutMs: 15_000,
-  firstWordMs: 400,
-  silenceMs: 600,
-  settleMs: 60_000,
-  reconnectWindowMs: 20,
-  reconnectMaxMs: 40,
-  climbFirstMs: 60_000,
-  climbMaxMs: 60_000,
-  pushSpreadMs: 0,
-  pushRestMs: 0,
-};
-
 async function device(
   transport: ServerParts["transport"] = "auto",
-  more: Partial<ServerSettings> = {},
+  settings: Partial<ServerSettings> = {},
 ): Promise<Server> {
-  const made = connectServer({
-    disk: memoryDisk(),
-    clock: machineClock("/proc/sys/kernel/random/boot_id", ""),
-    chance: machineChance,
-    log: (_level, message) => logged.push(message),
-    stateDir: "/state",
-    identity: {
-      serverUrl: server.url,
-      deviceId: "fridge",
-      channel: "prod",
-      target: "",
-      seed: new Uint8Array(32).fill(7),
-      enrolmentToken: async () => await Promise.resolve(""),
-    },
-    transport,
-    caCertificates: undefined,
-    settings: { ...settings, ...more },
-  });
+  const log = (_level: string, message: string) => void logged.push(message);
+  const made = loopbackDevice(server.url, { transport, log, settings });
   await made.follow(closing.signal);
   return made;
 }
 
-const report = (...ids: string[]) =>
-  create(ReportSchema, {
-    deviceId: "fridge",
-    channel: "prod",
-    events: ids.map((id, index) => ({ id, number: BigInt(index + 1) })),
-  });
 const ask = async (one: Server, ...ids: string[]) =>
-  await one.checkIn(report(...ids), "whatever is open", closing.signal);
+  await one.checkIn(reportOf(...ids), "whatever is open", closing.signal);
 const over = () => server.reports.map((one) => one.over);
 
 /** Asks whenever the link rings, as the agent does, until the server is heard over a rung. */
@@ -202,7 +158,7 @@ describe("over HTTP/2", () => {
     const fridge = await device();
     await ask(fridge);
     const before = server.connections;
-    const answer = await fridge.checkIn(report(), "a connection of its own", closing.signal);
+    const answer = await fridge.checkIn(reportOf(), "a connection of its own", closing.signal);
     expect(answer.got).toBe("answer");
     expect(over()).toEqual(["stream", "call"]);
     await vi.waitUntil(() => server.connections === before);

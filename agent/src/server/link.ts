@@ -1,7 +1,7 @@
 import { afterEnding, climbed, firstLadder } from "../ladder.ts";
 import type { Ending, LadderSettings, Rung } from "../ladder.ts";
 import type { Answer, Chance, Clock, Log, Server } from "../ports.ts";
-import { isSessionRefusal, readAnswer } from "./answer.ts";
+import { readAnswer } from "./answer.ts";
 import { directiveWatch } from "./directive-watch.ts";
 import type { End, Held, HearingSettings } from "./hear.ts";
 import type { ReportStream } from "./report-stream.ts";
@@ -51,6 +51,8 @@ export function link(parts: LinkParts, closing: AbortSignal): Link {
   /** Whether a report is under way over a stream, whose caller then judges an end without a word. */
   let reporting = false;
   let openAtMs = 0;
+  /** When the last timer for an opening rings. */
+  let ringsAtMs = 0;
   closing.addEventListener("abort", () => letGo(), { once: true });
 
   function letGo() {
@@ -83,8 +85,20 @@ export function link(parts: LinkParts, closing: AbortSignal): Link {
       livedMs: Math.round(end.livedMs),
       ...(ladder.rung === rung ? { againInMs: Math.round(waitMs) } : { goesOnBy: ladder.rung }),
     });
-    if (ladder.rung === "poll") return;
-    clock.sleep(waitMs, closing).then(bell.ring, () => undefined);
+    // Where the server refuses or is away, it is the agent that knows when to ask again.
+    if (ending !== "refused" && ending !== "unreachable") ringWhenOpen();
+  }
+
+  /** A report opens the next connection. */
+  function ringWhenOpen() {
+    if (ladder.rung === "poll" || ringsAtMs === openAtMs) return;
+    const atMs = (ringsAtMs = openAtMs);
+    clock.sleep(Math.max(0, openAtMs - clock.monotonicMs()), closing).then(
+      () => {
+        if (ringsAtMs === atMs && held === undefined) bell.ring();
+      },
+      () => undefined,
+    );
   }
 
   function climb() {
@@ -137,7 +151,7 @@ export function link(parts: LinkParts, closing: AbortSignal): Link {
       const got = await overStream(said, signal);
       if ("got" in got) return got;
       // A refusal of the report itself: a call would be refused as well.
-      if (got.ending === "refused" && !isSessionRefusal(got.cause)) {
+      if (got.ending === "refused") {
         if (got.livedMs === 0) judge(got, "refused");
         return await readAnswer(async () => await Promise.reject(got.cause as Error), signal);
       }
@@ -145,7 +159,9 @@ export function link(parts: LinkParts, closing: AbortSignal): Link {
     }
     const answer = await parts.call(said, over, signal);
     if (end?.livedMs === 0) judge(end, isFromServer(answer) ? end.ending : "unreachable");
-    if (ladder.rung === "watch" && answer.got === "answer" && mayOpen()) await openWatch(signal);
+    if (answer.got !== "answer" || held !== undefined) return answer;
+    if (ladder.rung === "watch" && mayOpen()) await openWatch(signal);
+    else ringWhenOpen();
     return answer;
   }
 

@@ -32,6 +32,8 @@ export interface Behaviour {
   sessions: number;
   heartbeatMs: number;
   revision: bigint;
+  /** The device is not known until it enrols with this token; undefined: it is known. */
+  enrolmentToken: string | undefined;
 }
 
 /** The devices' side of a server on a free loopback port, for the agent's adapter alone. */
@@ -45,13 +47,13 @@ export class LoopbackServer implements AsyncDisposable {
     sessions: 1,
     heartbeatMs: 50,
     revision: 1n,
+    enrolmentToken: undefined,
   };
   /** Reports in the order they came, and over what. */
   readonly reports: { readonly over: "call" | "stream"; readonly report: Report }[] = [];
   readonly returned: Uint8Array[] = [];
   /** Held connections that were opened, in order. */
   readonly opened: ("stream" | "watch")[] = [];
-  enrolments = 0;
   readonly #listener: net.Server;
   readonly #sockets = new Set<net.Socket>();
   readonly #changes = new EventTarget();
@@ -157,14 +159,20 @@ export class LoopbackServer implements AsyncDisposable {
   #checkin(): Partial<ServiceImpl<typeof CheckinService>> {
     return {
       createChallenge: () => ({ nonce: new Uint8Array(32) }),
-      enrol: () => {
-        this.enrolments += 1;
+      enrol: ({ enrolmentToken }) => {
+        if (enrolmentToken !== this.behaviour.enrolmentToken)
+          throw otaError("ENROLMENT_CLOSED", "the channel takes devices with a token only");
+        this.behaviour.enrolmentToken = undefined;
         return {};
       },
-      authenticate: () => ({
-        sessionToken: this.#token(),
-        expiresAt: timestampFromMs(Date.now() + 3_600_000),
-      }),
+      authenticate: () => {
+        if (this.behaviour.enrolmentToken !== undefined)
+          throw otaError("DEVICE_UNKNOWN", "no device of this name is enrolled");
+        return {
+          sessionToken: this.#token(),
+          expiresAt: timestampFromMs(Date.now() + 3_600_000),
+        };
+      },
       checkIn: ({ report }, { requestHeader }) => {
         this.#admit(requestHeader, this.behaviour.refuseCalls);
         if (report !== undefined) this.reports.push({ over: "call", report });

@@ -1,0 +1,69 @@
+import { describe, expect, test } from "vitest";
+
+import { serverNote, tellsTheSame } from "./server-note.ts";
+import { printStatus, statusOf } from "./status.ts";
+import { noTrust } from "./trust.ts";
+
+const device = { deviceId: "fridge", channel: "prod" };
+const NOON_S = Date.UTC(2030, 0, 1, 12) / 1000;
+
+const told = (...note: Parameters<typeof serverNote>) => {
+  const records = { journal: undefined, trust: noTrust, unreportedEvents: 0 };
+  const printed = printStatus(statusOf(device, { ...records, server: serverNote(...note) }));
+  return /^server +(.*)$/m.exec(printed)?.[1];
+};
+const refusal = (reason: "KEY_CONFLICT" | "DEVICE_REVOKED" | "OVERLOADED") =>
+  ({
+    got: "refusal",
+    reason,
+    message: `${reason}: as the server says it`,
+    retryAfterMs: 0,
+  }) as const;
+
+describe("what status tells of the server", () => {
+  test("how it is heard", () => {
+    expect(told({ got: "answer", value: 0 }, "stream", NOON_S)).toBe(
+      "answers, heard over a stream, since 2030-01-01T12:00:00Z",
+    );
+    expect(told({ got: "answer", value: 0 }, "poll", NOON_S)).toContain("asked by polls");
+  });
+
+  test("what to do where only a person can go on", () => {
+    const pending = { ...refusal("OVERLOADED"), reason: "PENDING_APPROVAL" } as const;
+    expect(told(pending, "poll", NOON_S)).toBe(
+      "refuses since 2030-01-01T12:00:00Z: PENDING_APPROVAL: " +
+        "an operator has to approve this device: nix-ota device approve fridge",
+    );
+    expect(told(refusal("KEY_CONFLICT"), "poll", NOON_S)).toContain("nix-ota device forget fridge");
+    expect(told(refusal("DEVICE_REVOKED"), "poll", NOON_S)).toContain("ended the access");
+  });
+
+  test("the server's own words otherwise, and the cause of silence", () => {
+    expect(told(refusal("OVERLOADED"), "poll", NOON_S)).toContain("as the server says it");
+    const silence = { got: "silence", message: "connect ECONNREFUSED" } as const;
+    expect(told(silence, "poll", NOON_S)).toBe(
+      "does not answer since 2030-01-01T12:00:00Z: connect ECONNREFUSED",
+    );
+  });
+
+  test("that nothing was asked yet", () => {
+    const records = { journal: undefined, trust: noTrust, unreportedEvents: 0, server: undefined };
+    expect(printStatus(statusOf(device, records))).toContain("not asked yet");
+  });
+});
+
+test("a note is written for another answer, not for other words", () => {
+  const silent = (message: string) => serverNote({ got: "silence", message }, "poll", NOON_S);
+  expect(tellsTheSame(silent("ECONNREFUSED"), silent("ETIMEDOUT"))).toBe(true);
+  const answer = { got: "answer", value: 0 } as const;
+  expect(tellsTheSame(silent(""), serverNote(answer, "poll", NOON_S))).toBe(false);
+  expect(
+    tellsTheSame(serverNote(answer, "stream", NOON_S), serverNote(answer, "poll", NOON_S)),
+  ).toBe(false);
+  expect(
+    tellsTheSame(
+      serverNote(refusal("KEY_CONFLICT"), "poll", NOON_S),
+      serverNote(refusal("DEVICE_REVOKED"), "poll", NOON_S),
+    ),
+  ).toBe(false);
+});
