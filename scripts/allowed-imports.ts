@@ -22,12 +22,19 @@ const ANY: readonly Reach[] = ["environment", "clock", "processes"];
 const FEATURES = "services/src/{publish,channel,checkin,access,feed}";
 const HANDLERS = ["service", "*-calls"];
 /** What carries a rule out over the database, for handlers. */
-const CARRIERS = ["publish-call", "enrol-call", "take-report", "operator-check", "ended-callers"];
+const CARRIERS = [
+  "publish-call",
+  "enrol-call",
+  "take-report",
+  "operator-check",
+  "ended-callers",
+  "first-admin",
+];
 /** What a feature's rules may not know: its handlers, its SQL, and what carries a rule out. */
 const NO_RULES = [...HANDLERS, "*queries", ...CARRIERS];
 /** Files with secrets in them, and what is made with those. */
 const SECRETS =
-  "services/src/access/{challenge,secret,secret-file,secret-token,session-key-file,session-token}.ts";
+  "services/src/access/{challenge,first-admin-file,secret,secret-file,secret-token,session-key-file,session-token}.ts";
 const WORDS = "services/src/{enrolment-mode,ota-error,standing}.ts";
 const DATABASE = "services/src/db/database.ts";
 
@@ -125,6 +132,11 @@ export const allowedImports: readonly Row[] = [
     packages: ["kysely", "pino"],
   },
   { files: "services/src/fsync-path.ts", imports: [], packages: ["node:*"] },
+  {
+    files: "services/src/durable-file.ts",
+    imports: ["services/src/fsync-path.ts"],
+    packages: ["node:*"],
+  },
   { files: "services/src/*.ts", imports: [WORDS, PROTO], packages: [] },
   {
     files: `${FEATURES}/${any(HANDLERS)}.ts`,
@@ -154,7 +166,7 @@ export const allowedImports: readonly Row[] = [
   },
   {
     files: SECRETS,
-    imports: [SECRETS, "services/src/fsync-path.ts", PROTO],
+    imports: [SECRETS, "services/src/durable-file.ts", PROTO],
     packages: ["node:*"],
   },
   {

@@ -1,6 +1,6 @@
 import { createContextKey, type HandlerContext } from "@connectrpc/connect";
 
-import type { Caller } from "./access/caller.ts";
+import type { Caller, Operator } from "./access/caller.ts";
 import {
   isAdmin,
   mayOperate,
@@ -58,9 +58,9 @@ export function requireOperate(context: HandlerContext, channel: string): void {
   requireScope(context, `operate:${channel}`, (scopes) => mayOperate(scopes, channel));
 }
 
-/** @throws {OtaError} SCOPE_MISSING unless the caller is an admin. */
-export function requireAdmin(context: HandlerContext): void {
-  requireScope(context, "admin", isAdmin);
+/** The admin who calls. @throws {OtaError} SCOPE_MISSING unless one does. */
+export function requireAdmin(context: HandlerContext): Operator {
+  return requireScope(context, "admin", isAdmin);
 }
 
 /** The caller's session. @throws {OtaError} SCOPE_MISSING unless a device calls. */
@@ -74,8 +74,8 @@ function requireScope(
   context: HandlerContext,
   name: string,
   allows: (scopes: readonly Scope[]) => boolean,
-): void {
+): Operator {
   const caller = callerOf(context);
-  if (caller.kind === "operator" && allows(caller.scopes)) return;
+  if (caller.kind === "operator" && allows(caller.scopes)) return caller;
   throw new OtaError("SCOPE_MISSING", `the call needs the scope ${name}`);
 }

@@ -20,6 +20,8 @@ export interface Deps {
   /** Lets what waits in the event loop have its turn. */
   readonly nextTurn: () => Promise<void>;
   readonly operators: OperatorCheck;
+  /** Takes the file of a first admin token away that was used; a failure is logged, for the token is worth nothing. */
+  readonly dropFirstAdminFile: () => void;
   /** Those of the moment: read them where they are used. */
   readonly sessionKeys: SessionKeys;
   /** Normalised URLs by which devices may mean this server. */

@@ -4,6 +4,8 @@ import { setImmediate } from "node:timers/promises";
 import { normalizeServerUrl } from "@nix-ota/proto/auth-statement";
 import type { Logger } from "pino";
 
+import { firstAdminFile } from "./access/first-admin-file.ts";
+import { ensureFirstAdmin, type FirstAdmin } from "./access/first-admin.ts";
 import { createOperatorCheck, type FileSecrets } from "./access/operator-check.ts";
 import { readSecretFile } from "./access/secret-file.ts";
 import { readSessionKeys, type SessionKeys } from "./access/session-key-file.ts";
@@ -93,6 +95,20 @@ async function serve(
   await ensureEventPartitions(store.db);
   log.info({ database: store.kind, durable: store.durable, migrations }, "database ready");
 
+  const adminFile = firstAdminFile(config.dataDir);
+  if (config.services.includes("access")) {
+    tellFirstAdmin(
+      await ensureFirstAdmin({
+        db: store.db,
+        file: adminFile,
+        hasAdminFile: credentials.files.adminToken !== undefined,
+        isOnlyServer: store.kind === "embedded",
+        nowMs: nowMs(),
+      }),
+      log,
+    );
+  }
+
   const reports = createReportWriter({
     commit: (rows) => inTime(commitReports(store.db, rows, config.enrolment)),
     isRowFault: (error) => sqlFault(error)?.kind === "data",
@@ -135,6 +151,13 @@ async function serve(
         feed,
         publicUrls,
         operators: createOperatorCheck({ db: store.db, files: credentials.files, useNotes }),
+        dropFirstAdminFile() {
+          try {
+            adminFile.remove();
+          } catch (err) {
+            log.warn({ err }, "the file of the used first admin token could not be removed");
+          }
+        },
         sessionKeys: credentials.sessionKeys,
         nowMs,
         random,
@@ -209,6 +232,24 @@ async function within<T extends object>(work: Promise<T>, limitMs: number): Prom
     return await Promise.race([work, late.promise]);
   } finally {
     clearTimeout(timer);
+  }
+}
+
+/** Where the token lies is told; the token never is. */
+function tellFirstAdmin(first: FirstAdmin, log: Logger): void {
+  switch (first.kind) {
+    case "not-needed":
+      return;
+    case "in-file":
+      log.warn(
+        { file: first.file },
+        "there is no admin: make an admin token with the one-time token in the file, which ends by that",
+      );
+      return;
+    case "elsewhere":
+      log.warn(
+        "there is no admin: the one-time token lies in the data directory of the server that started first; where that is lost, start with --admin-token-file",
+      );
   }
 }
 

@@ -34,6 +34,9 @@ export const FILE_TOKEN_NAMES = {
   adminToken: "admin-token",
 } as const;
 
+/** The name of a token that a server made at its start. */
+export const FIRST_ADMIN_NAME = "first-admin";
+
 const FILE_SCOPES: Readonly<Record<keyof FileSecrets, readonly Scope[]>> = {
   publishToken: ["publish:*", "read"],
   adminToken: ["admin"],

@@ -1,20 +1,9 @@
 import { randomBytes } from "node:crypto";
-import {
-  closeSync,
-  fsyncSync,
-  linkSync,
-  mkdirSync,
-  openSync,
-  readFileSync,
-  rmSync,
-  statSync,
-  writeSync,
-} from "node:fs";
-import { dirname } from "node:path";
+import { readFileSync, statSync } from "node:fs";
 
 import { fromBase64, toBase64 } from "@nix-ota/proto/hash";
 
-import { fsyncPath } from "../fsync-path.ts";
+import { writeDurably } from "../durable-file.ts";
 
 const KEY_BYTES = 32;
 const MOST_KEYS = 2;
@@ -47,22 +36,5 @@ export function readSessionKeys(file: string): SessionKeys | string {
 
 function makeUnlessThere(file: string): void {
   if (statSync(file, { throwIfNoEntry: false }) !== undefined) return;
-  mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
-  const draft = `${file}.${randomBytes(8).toString("hex")}`;
-  const descriptor = openSync(draft, "wx", 0o600);
-  try {
-    writeSync(descriptor, `${toBase64(randomBytes(KEY_BYTES))}\n`);
-    fsyncSync(descriptor);
-  } finally {
-    closeSync(descriptor);
-  }
-  try {
-    // Whole or not at all, and the first of several servers that start together wins.
-    linkSync(draft, file);
-  } catch (cause) {
-    if ((cause as NodeJS.ErrnoException).code !== "EEXIST") throw cause;
-  } finally {
-    rmSync(draft);
-  }
-  fsyncPath(dirname(file));
+  writeDurably(file, `${toBase64(randomBytes(KEY_BYTES))}\n`, "keep");
 }

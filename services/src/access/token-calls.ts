@@ -8,7 +8,8 @@ import { makeCursor, readCursor } from "../cursor.ts";
 import type { Db } from "../db/database.ts";
 import type { Deps } from "../deps.ts";
 import { OtaError } from "../ota-error.ts";
-import { FILE_TOKEN_NAMES } from "./operator-check.ts";
+import { spendFirstAdmin } from "./first-admin.ts";
+import { FILE_TOKEN_NAMES, FIRST_ADMIN_NAME } from "./operator-check.ts";
 import { recordAudit } from "./queries.ts";
 import type { Scope } from "./scopes.ts";
 import { isTokenId, makeSecretToken } from "./secret-token.ts";
@@ -19,7 +20,7 @@ import { confirmToken, findToken, findTokens, insertToken, revokeToken } from ".
 const PAGE_SIZE = 50;
 /** The end of the year 9999: the last that every reader of a timestamp takes. */
 const LAST_MS = 253_402_300_799_999;
-const RESERVED_NAMES: readonly string[] = Object.values(FILE_TOKEN_NAMES);
+const RESERVED_NAMES: readonly string[] = [...Object.values(FILE_TOKEN_NAMES), FIRST_ADMIN_NAME];
 
 type TokenCalls = Pick<
   ServiceImpl<typeof AccessService>,
@@ -31,24 +32,26 @@ export function tokenCalls(deps: Deps): TokenCalls {
   const { db } = deps;
   return {
     async createToken(request, context) {
-      requireAdmin(context);
+      const caller = requireAdmin(context);
       const name = readName(request.name);
       const expiresAt = readEnd(request.expiresAt, deps.nowMs());
       // The contract's pattern is the type.
       const scopes = [...new Set(request.scopes)] as Scope[];
       const { text, ...made } = makeSecretToken("nota");
-      const token = await db.transaction().execute(async (transaction) => {
-        const createdBy = actorOf(callerOf(context));
-        const stored = await insertToken(transaction, {
+      const { token, isFirstSpent } = await db.transaction().execute(async (transaction) => {
+        const isFirstSpent =
+          scopes.includes("admin") && (await spendFirstAdmin(transaction, caller));
+        const token = await insertToken(transaction, {
           ...made,
           name,
           scopes,
           expiresAt,
-          createdBy,
+          createdBy: caller.name,
         });
-        await audit(transaction, context, { action: "CreateToken", after: stored });
-        return stored;
+        await audit(transaction, context, { action: "CreateToken", after: token });
+        return { token, isFirstSpent };
       });
+      if (isFirstSpent) deps.dropFirstAdminFile();
       return { token: tokenMessage(token), secret: text };
     },
 
@@ -119,7 +122,7 @@ function described({ name, scopes, expiresAt, revokedAt, suspendedAt }: StoredTo
 function readName(name: string): string {
   if (/\p{Cc}/u.test(name)) throw unusable("the name has control characters; leave them out");
   if (!RESERVED_NAMES.includes(name)) return name;
-  throw unusable(`the name ${name} stands for a file of the server's in the audit; take another`);
+  throw unusable(`the name ${name} means another token in the audit; take another`);
 }
 
 function readEnd(end: Timestamp | undefined, nowMs: number): Date | undefined {
