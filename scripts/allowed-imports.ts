@@ -40,7 +40,7 @@ const DATABASE = "services/src/db/database.ts";
 
 /** What commands do, a folder for each kind of thing that they are about. */
 const CLI_FEATURES =
-  "cli/src/{access,channel,context,device,envelope,publish,release,rollout,signing,targets}";
+  "cli/src/{access,channel,completion,context,device,doctor,envelope,publish,release,rollout,signing,targets}";
 
 const DEVICE_ADAPTERS = [
   "agent-lock",
@@ -313,6 +313,17 @@ export const allowedImports: readonly Row[] = [
     files: "cli/src/context/config-*.ts",
     imports: ["cli/src/{cli-error,durable-file,host}.ts", "cli/src/context/*.ts", PROTO],
     packages: ["node:*", "smol-toml"],
+  },
+  {
+    files: "cli/src/completion/{request,run}.ts",
+    imports: ["cli/src/host.ts", "cli/src/completion/*.ts"],
+    packages: [COMMANDER],
+  },
+  {
+    files: "cli/src/doctor/page.ts",
+    imports: [],
+    packages: [],
+    reaches: ["clock"],
   },
   {
     files: `${CLI_FEATURES}/*.ts`,

@@ -13,6 +13,7 @@ import type { Refusal } from "@nix-ota/proto/reason";
  * - `unproven`: something from the server that the operator's keys do not prove
  * - `rejected`: a manifest that did not pass the gate
  * - `declined`: a person said no
+ * - `diagnosed`: the doctor found something wrong, and has said what
  */
 export type ErrorKind =
   | "usage"
@@ -24,7 +25,8 @@ export type ErrorKind =
   | "file"
   | "unproven"
   | "rejected"
-  | "declined";
+  | "declined"
+  | "diagnosed";
 
 /** The one error of this package: its message is a sentence for the person at the terminal. */
 export class CliError extends Error {

@@ -14,6 +14,7 @@ const codeOf: Record<ErrorKind, number> = {
   unproven: ExitCode.FAILURE,
   rejected: ExitCode.FAILURE,
   declined: ExitCode.FAILURE,
+  diagnosed: ExitCode.FAILURE,
 };
 
 export function exitCodeOf(kind: ErrorKind): number {

@@ -15,8 +15,30 @@ export interface HttpDouble extends AsyncDisposable {
   runOnTerminal(...args: string[]): Promise<{ code: number; out: string; err: string }>;
 }
 
-export async function httpDouble(routes: (router: ConnectRouter) => void): Promise<HttpDouble> {
-  const server = createServer(connectNodeAdapter({ routes }));
+/** A page as it is answered. */
+export interface DoublePage {
+  status?: number;
+  headers?: Record<string, string>;
+  text: string;
+}
+
+const NO_PAGE: DoublePage = { status: 404, text: "no such page" };
+
+/** @param pages What is answered beside the calls, by path. */
+export async function httpDouble(
+  routes: (router: ConnectRouter) => void,
+  pages: Readonly<Record<string, DoublePage>> = {},
+): Promise<HttpDouble> {
+  const server = createServer(
+    connectNodeAdapter({
+      routes,
+      fallback: (request, response) => {
+        const { status = 200, headers, text } = pages[request.url ?? ""] ?? NO_PAGE;
+        response.writeHead(status, headers);
+        response.end(text);
+      },
+    }),
+  );
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
   const run = async (terminal: boolean, args: readonly string[]) => {

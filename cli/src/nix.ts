@@ -5,6 +5,9 @@ import { CliError } from "./cli-error.ts";
 /** A walk over a remote store of some thousand paths takes tens of seconds. */
 const QUESTION_LIMIT_MS = 300_000;
 
+/** It reads its configuration and prints one line. */
+const VERSION_LIMIT_MS = 20_000;
+
 /** A kernel for a slow machine under emulation takes hours. */
 const BUILD_LIMIT_MS = 12 * 3_600_000;
 
@@ -81,6 +84,16 @@ export async function nixBuild(
 ): Promise<string> {
   const args = [...FLAKES, "build", "--json", "--no-link", "--", installable];
   return run(args, BUILD_LIMIT_MS, signal, onWord);
+}
+
+/**
+ * What nix calls itself, e.g. `nix (Nix) 2.30.1`.
+ *
+ * @throws {CliError} `store` as `nixPathInfo`.
+ */
+export async function nixVersion(signal: AbortSignal): Promise<string> {
+  const args = ["--extra-experimental-features", "nix-command", "--version"];
+  return (await run(args, VERSION_LIMIT_MS, signal)).trim();
 }
 
 const FLAKES = ["--extra-experimental-features", "nix-command flakes"];

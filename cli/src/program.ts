@@ -2,8 +2,10 @@ import { Command, Option, type CommandUnknownOpts } from "@commander-js/extra-ty
 
 import { auditCommand } from "./commands/audit.ts";
 import { channelCommand } from "./commands/channel.ts";
+import { completeCommand } from "./commands/complete.ts";
 import { contextCommand } from "./commands/context.ts";
 import { deviceCommand } from "./commands/device.ts";
+import { doctorCommand } from "./commands/doctor.ts";
 import { enrolTokenCommand } from "./commands/enrol-token.ts";
 import { inspectCommand } from "./commands/inspect.ts";
 import { keygenCommand } from "./commands/keygen.ts";
@@ -38,6 +40,8 @@ export function createProgram(host: Host): CommandUnknownOpts {
     .addCommand(auditCommand(host))
     .addCommand(contextCommand(host))
     .addCommand(whoamiCommand(host))
+    .addCommand(doctorCommand(host))
+    .addCommand(completeCommand(host))
     .addHelpText("after", EXIT_CODES);
   adopt(program, host);
   return program;
