@@ -2,8 +2,10 @@
 import { readFileSync, writeFileSync } from "node:fs";
 
 import { allowedImports } from "./allowed-imports.ts";
-import { printed, withBlock } from "./imports-table.ts";
+import { withBlock } from "./document-block.ts";
+import { printed } from "./imports-table.ts";
 
 const DOCUMENT = "ARCHITECTURE.md";
 
-writeFileSync(DOCUMENT, withBlock(readFileSync(DOCUMENT, "utf8"), printed(allowedImports)));
+const document = readFileSync(DOCUMENT, "utf8");
+writeFileSync(DOCUMENT, withBlock(document, "allowed-imports", printed(allowedImports)));
