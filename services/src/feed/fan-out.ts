@@ -98,7 +98,11 @@ export class FanOut {
 
   #run(): void {
     if (this.#stopped) return;
-    this.#running ??= this.#work();
+    this.#running ??= this.#work().finally(() => {
+      this.#running = undefined;
+      // Whoever came after the last look, and found it running still.
+      if (this.#waiting.size > 0) this.#run();
+    });
   }
 
   async #work(): Promise<void> {
@@ -119,7 +123,6 @@ export class FanOut {
       this.#lastCatchUpMs = monotonicMs() - this.#changedAtMs;
       this.#changedAtMs = undefined;
     }
-    this.#running = undefined;
   }
 
   #takeBatch(size: number): readonly DeviceStream[] {
