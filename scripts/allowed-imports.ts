@@ -83,7 +83,12 @@ export const allowedImports: readonly Row[] = [
   },
   {
     files: "services/src/config-files.ts",
-    imports: ["services/src/config.ts", SECRETS, PROTO],
+    imports: ["services/src/{config,tls-identity}.ts", SECRETS, PROTO],
+    packages: ["node:*"],
+  },
+  {
+    files: "services/src/{tls-identity,tls-front}.ts",
+    imports: ["services/src/tls-identity.ts"],
     packages: ["node:*"],
   },
   {
@@ -103,8 +108,8 @@ export const allowedImports: readonly Row[] = [
     packages: ["@connectrpc/*"],
   },
   {
-    files: "services/src/{listener,health,maintenance}.ts",
-    imports: ["services/src/{limits,listener}.ts", "services/src/db/*.ts"],
+    files: "services/src/{listener,health,maintenance,certificate-renewal}.ts",
+    imports: ["services/src/{limits,listener,tls-front,tls-identity}.ts", "services/src/db/*.ts"],
     packages: ["node:*", "@connectrpc/connect-node", "pino"],
     reaches: ["clock"],
   },

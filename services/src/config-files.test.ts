@@ -31,12 +31,15 @@ test("every file that is missing or wrong is told at once, with the remedy", () 
     sessionKeyFile: at("key"),
     publishTokenFile: at("none"),
     adminTokenFile: at("file"),
+    tlsCertFile: at("crt"),
+    tlsKeyFile: at("key"),
   };
   expect(fileProblems(config)).toEqual([
     expect.stringMatching(/file is no directory; give another one$/),
     expect.stringMatching(/openssl rand -base64 32$/),
     expect.stringMatching(/the publish token file .*none cannot be read/),
     expect.stringMatching(/the admin token file .*file must hold one secret/),
+    expect.stringMatching(/^the TLS files cannot be read/),
   ]);
 });
 

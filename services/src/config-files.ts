@@ -4,6 +4,7 @@ import { dirname } from "node:path";
 import { readSecretFile } from "./access/secret-file.ts";
 import { readSessionKeys } from "./access/session-key-file.ts";
 import type { Readable } from "./config.ts";
+import { readTlsIdentity, type TlsFiles } from "./tls-identity.ts";
 
 /**
  * Looks at every file and directory that a configuration names, and makes none.
@@ -12,12 +13,20 @@ import type { Readable } from "./config.ts";
  */
 export function fileProblems(config: Readable): readonly string[] {
   const { dataDir, sessionKeyFile, publishTokenFile, adminTokenFile } = config;
+  const tlsFiles = tlsFilesOf(config);
   return [
     dataDir === undefined ? undefined : directoryProblem(dataDir),
     sessionKeyFile === undefined ? undefined : sessionKeyProblem(sessionKeyFile),
     secretProblem(publishTokenFile, "publish token"),
     secretProblem(adminTokenFile, "admin token"),
+    tlsFiles === undefined ? undefined : sentence(readTlsIdentity(tlsFiles)),
   ].filter((problem) => problem !== undefined);
+}
+
+/** The files of its certificate; undefined: it speaks without TLS. */
+export function tlsFilesOf({ tlsCertFile, tlsKeyFile }: Readable): TlsFiles | undefined {
+  if (tlsCertFile === undefined || tlsKeyFile === undefined) return undefined;
+  return { cert: tlsCertFile, key: tlsKeyFile };
 }
 
 function directoryProblem(path: string): string | undefined {

@@ -84,6 +84,17 @@ test("every problem is told at once, without the values, which may be secrets", 
   expect(JSON.stringify(result)).not.toContain("hunter2");
 });
 
+test("a certificate without a key, or a key without a certificate, is a problem", () => {
+  const problems = [
+    "--tls-cert (NIX_OTA_TLS_CERT_FILE) and --tls-key (NIX_OTA_TLS_KEY_FILE) go together; give both or none",
+  ];
+  expect(parseConfig(["--tls-cert", "/crt"], {})).toMatchObject({ problems });
+  expect(parseConfig([], { NIX_OTA_TLS_KEY_FILE: "/key" })).toMatchObject({ problems });
+  expect(parseConfig(["--tls-cert", "/crt", "--tls-key", "/key"], {})).toMatchObject({
+    config: { tlsCertFile: "/crt", tlsKeyFile: "/key" },
+  });
+});
+
 test("what can be read beside a problem is handed on, to be looked at as well", () => {
   const argv = ["--listen", "8080", "--data-dir", "/srv", "--publish-token-file", "/token"];
   expect(parseConfig(argv, {})).toMatchObject({

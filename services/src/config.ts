@@ -35,15 +35,23 @@ export function parseConfig(
   argv: readonly string[],
   env: Readonly<Record<string, string | undefined>>,
 ): ConfigResult {
-  const { given, switches, problems } = readCommandLine(argv, env);
+  const { given, switches, problems: misplaced } = readCommandLine(argv, env);
   if (switches.has("help")) return { kind: "help" };
   const parsed = SCHEMA.safeParse(given);
+  const problems = [...misplaced, ...lonely(given)];
   if (problems.length === 0 && parsed.success) {
     const config = withDefaults(parsed.data);
     return { kind: "config", config, checkOnly: switches.has("check-config") };
   }
   const wrong = parsed.success ? [] : parsed.error.issues.map(({ message }) => message);
   return { kind: "problems", problems: [...problems, ...wrong], readable: readableOf(given) };
+}
+
+/** Options that mean nothing without each other. */
+function lonely(given: Given): readonly string[] {
+  const { tlsCertFile, tlsKeyFile } = given;
+  if ((tlsCertFile === undefined) === (tlsKeyFile === undefined)) return [];
+  return [`${labelOf("tlsCertFile")} and ${labelOf("tlsKeyFile")} go together; give both or none`];
 }
 
 type Read = z.infer<typeof SCHEMA>;
@@ -126,6 +134,9 @@ const SCHEMA = z.object({
     (text) => readInteger(text, { least: 1, most: 10_000_000 }),
     "a number from 1 to 10000000",
   ).default(200_000),
+  /** Both or none. */
+  tlsCertFile: option("tlsCertFile", readPath, "a file").optional(),
+  tlsKeyFile: option("tlsKeyFile", readPath, "a file").optional(),
   /** How often devices are told to report, seconds. */
   checkInIntervalS: option(
     "checkInIntervalS",

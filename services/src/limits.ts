@@ -13,7 +13,7 @@ export const LIMITS = {
   headerBytes: 16 * 1024,
   /** Request headers by number. */
   headerCount: 100,
-  /** From the connection to the first bytes that tell the protocol. */
+  /** From the connection to the end of the TLS handshake, and from there to the first bytes that tell the protocol. */
   firstBytesMs: 10_000,
   /** From the first byte to the end of the headers. */
   headersMs: 10_000,
@@ -80,6 +80,8 @@ export const LIMITS = {
   commitMs: 20_000,
   /** What is left to write at shutdown. Nobody waits for an answer to it any more. */
   shutdownWritesMs: 5_000,
+  /** How often the files of the TLS certificate are looked at. */
+  certificateMs: 60_000,
   /** Housekeeping of the database. */
   maintainEveryMs: 5 * 60_000,
 } as const;

@@ -6,6 +6,8 @@ import * as net from "node:net";
 import type { connectNodeAdapter } from "@connectrpc/connect-node";
 
 import { LIMITS, type Limits } from "./limits.ts";
+import { tlsFront } from "./tls-front.ts";
+import type { TlsIdentity } from "./tls-identity.ts";
 
 /** How HTTP/2 begins; no HTTP/1.1 request does. */
 const PREFACE = Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
@@ -25,9 +27,20 @@ export interface Serving {
   readonly isStream: (url: string) => boolean;
 }
 
-/** One port that speaks HTTP/1.1 and HTTP/2, both without TLS. */
+/** Where to listen, and what with. */
+export interface Place {
+  readonly host: string;
+  /** 0: a free one. */
+  readonly port: number;
+  /** Undefined: without TLS. */
+  readonly tls?: TlsIdentity | undefined;
+}
+
+/** One port that speaks HTTP/1.1 and HTTP/2, both with TLS or both without. */
 export interface Listener {
   readonly port: number;
+  /** Shows another certificate from the next connection on. */
+  useCertificate(identity: TlsIdentity): void;
   /**
    * Takes no more connections, tells clients to go elsewhere and waits for the
    * calls under way, at most `limitMs`; what is then open is cut.
@@ -37,9 +50,9 @@ export interface Listener {
   close(limitMs: number): Promise<boolean>;
 }
 
-/** Node has no server for both protocols without TLS, so the first bytes decide. */
+/** Node has no server for both protocols without TLS, so the first bytes decide; with TLS it is the same. */
 export async function listen(
-  address: { readonly host: string; readonly port: number },
+  place: Place,
   { handler, isStream }: Serving,
   limits: Limits = LIMITS,
 ): Promise<Listener> {
@@ -113,24 +126,30 @@ export async function listen(
   h2.on("sessionError", () => undefined);
 
   const sockets = new Set<net.Socket>();
+  const accept = (plain: net.Socket) =>
+    peek(plain, limits.firstBytesMs, (protocol) => {
+      (protocol === "h2" ? h2 : h1).emit("connection", plain);
+      if (protocol === "h1") process.nextTick(() => plain.resume());
+    });
+  const front =
+    place.tls === undefined ? undefined : tlsFront(place.tls, limits.firstBytesMs, accept);
   const server = net.createServer({ noDelay: true }, (socket) => {
     sockets.add(socket);
     socket.once("close", () => sockets.delete(socket));
     // A reset connection has no reader; its call sees the abort by itself.
     socket.on("error", () => socket.destroy());
-    peek(socket, limits.firstBytesMs, (protocol) => {
-      (protocol === "h2" ? h2 : h1).emit("connection", socket);
-      if (protocol === "h1") process.nextTick(() => socket.resume());
-    });
+    if (front === undefined) accept(socket);
+    else front.take(socket);
   });
   server.maxConnections = limits.connections;
-  server.listen(address.port, address.host);
+  server.listen(place.port, place.host);
   await once(server, "listening");
   const bound = server.address();
   if (bound === null || typeof bound === "string") throw new Error("the server has no port");
 
   return {
     port: bound.port,
+    useCertificate: (identity) => front?.use(identity),
     async close(limitMs) {
       closing = true;
       server.close();

@@ -45,8 +45,12 @@ async function run(config: Config): Promise<void> {
   const log = pino({ level: config.logLevel, base: null }, pino.destination({ fd: 1, sync: true }));
   const ended = Promise.withResolvers<NodeJS.Signals>();
   for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, ended.resolve);
+  // From the start on: without it the signal would end the process.
+  let reload = () => {};
+  process.on("SIGHUP", () => reload());
   try {
     const server = await startServer(config, log);
+    reload = () => server.reload();
     const signal = await ended.promise;
     log.info({ signal }, "ending");
     await server.close();

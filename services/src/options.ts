@@ -87,6 +87,19 @@ export const OPTIONS = {
     meaning:
       "how many devices that came without an enrolment token are held at most, 1 to 10000000 (default 200000)",
   },
+  tlsCertFile: {
+    flag: "tls-cert",
+    value: "FILE",
+    variable: "NIX_OTA_TLS_CERT_FILE",
+    meaning:
+      "certificate and its chain (PEM), to speak TLS; read again when it changes (default: no TLS)",
+  },
+  tlsKeyFile: {
+    flag: "tls-key",
+    value: "FILE",
+    variable: "NIX_OTA_TLS_KEY_FILE",
+    meaning: "private key of the certificate (PEM)",
+  },
   checkInIntervalS: {
     flag: "check-in-interval",
     value: "SECONDS",

@@ -10,9 +10,11 @@ import { createOperatorCheck, type FileSecrets } from "./access/operator-check.t
 import { readSecretFile } from "./access/secret-file.ts";
 import { readSessionKeys, type SessionKeys } from "./access/session-key-file.ts";
 import { createUseNotes } from "./access/use-notes.ts";
+import { startCertificateRenewal } from "./certificate-renewal.ts";
 import { directiveMessage } from "./checkin/directive.ts";
 import { commitReports } from "./checkin/report-queries.ts";
 import { createReportWriter } from "./checkin/report-writer.ts";
+import { tlsFilesOf } from "./config-files.ts";
 import type { Config } from "./config.ts";
 import { ping } from "./db/answers.ts";
 import { connect } from "./db/connect.ts";
@@ -30,11 +32,14 @@ import { listen } from "./listener.ts";
 import { startMaintenance } from "./maintenance.ts";
 import { OtaError } from "./ota-error.ts";
 import { isStream, routes } from "./routes.ts";
+import { readTlsIdentity, type TlsIdentity } from "./tls-identity.ts";
 
 /** A server that takes calls. */
 export interface Server {
   /** Where it listens, e.g. `http://127.0.0.1:8080`. */
   readonly url: string;
+  /** Looks at once whether files that are read again and again have changed. */
+  reload(): void;
   /**
    * Ends it: not ready, no more connections, calls under way finish, what they
    * brought is durable, the database is closed. Nothing that was acknowledged
@@ -71,9 +76,10 @@ export async function startServer(
 ): Promise<Server> {
   const { connect: open, nowMs, limits } = { ...SURROUNDINGS, ...surroundings };
   const credentials = readCredentials(config);
+  const tls = readTls(config);
   const store = await open(config, log);
   try {
-    return await serve(config, { credentials, store, log, nowMs, limits });
+    return await serve(config, { credentials, tls, store, log, nowMs, limits });
   } catch (cause) {
     await store.close();
     throw cause;
@@ -84,13 +90,14 @@ async function serve(
   config: Config,
   opened: {
     readonly credentials: Credentials;
+    readonly tls: TlsIdentity | undefined;
     readonly store: Store;
     readonly log: Logger;
     readonly nowMs: () => number;
     readonly limits: Limits;
   },
 ): Promise<Server> {
-  const { credentials, store, log, nowMs, limits } = opened;
+  const { credentials, tls, store, log, nowMs, limits } = opened;
   const migrations = await migrate(store.db);
   await ensureEventPartitions(store.db);
   log.info({ database: store.kind, durable: store.durable, migrations }, "database ready");
@@ -141,7 +148,8 @@ async function serve(
   const stopListening = await store.listen(HEAD_NOTIFICATION, () => feed.hint());
   const shutdown = new AbortController();
   const publicUrls = new Set(config.publicUrls);
-  const listener = await listen(config.listen, {
+  const place = { ...config.listen, tls };
+  const listener = await listen(place, {
     isStream,
     handler: routes({
       deps: {
@@ -180,16 +188,28 @@ async function serve(
       }),
     }),
   });
-  const url = `http://${hostForUrl(config.listen.host)}:${listener.port}`;
+  const scheme = tls === undefined ? "http" : "https";
+  const url = `${scheme}://${hostForUrl(config.listen.host)}:${listener.port}`;
   if (publicUrls.size === 0) {
-    for (const own of ownUrls(config.listen.host, listener.port)) publicUrls.add(own);
+    for (const own of ownUrls(scheme, config.listen.host, listener.port)) publicUrls.add(own);
   }
+  const renewal =
+    tls &&
+    startCertificateRenewal({
+      shown: tls,
+      use: listener.useCertificate,
+      log,
+      everyMs: LIMITS.certificateMs,
+      nowMs,
+    });
   const maintenance = startMaintenance(store, log, LIMITS.maintainEveryMs);
   log.info({ url, publicUrls: [...publicUrls], services: config.services }, "listening");
 
   return {
     url,
+    reload: () => renewal?.look(),
     async close() {
+      renewal?.stop();
       // From here on /readyz is 503 and calls that wait are answered.
       shutdown.abort(
         answerTo(new OtaError("SHUTTING_DOWN", "the server is ending; try again")).error,
@@ -277,11 +297,18 @@ function readCredentials(config: Config): Credentials {
   return { files: { publishToken, adminToken }, sessionKeys };
 }
 
+function readTls(config: Config): TlsIdentity | undefined {
+  const files = tlsFilesOf(config);
+  const identity = files === undefined ? undefined : readTlsIdentity(files);
+  if (typeof identity === "string") throw new StartRefused(identity);
+  return identity;
+}
+
 /** How devices on this machine may spell where it listens. */
-function ownUrls(host: string, port: number): readonly string[] {
+function ownUrls(scheme: string, host: string, port: number): readonly string[] {
   const isLoopback = host === "localhost" || host === "::1" || host.startsWith("127.");
   const hosts = isLoopback ? [hostForUrl(host), "localhost", "127.0.0.1"] : [hostForUrl(host)];
-  return hosts.flatMap((name) => normalizeServerUrl(`http://${name}:${port}`) ?? []);
+  return hosts.flatMap((name) => normalizeServerUrl(`${scheme}://${name}:${port}`) ?? []);
 }
 
 function hostForUrl(host: string): string {
