@@ -159,7 +159,7 @@ export const allowedImports: readonly Row[] = [
       DATABASE,
       "services/src/db/announce.ts",
       WORDS,
-      `${FEATURES}/${no(NO_RULES)}.ts`,
+      `${FEATURES}/${no([...HANDLERS, ...CARRIERS])}.ts`,
       PROTO,
     ],
     packages: ["kysely"],

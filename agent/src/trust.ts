@@ -1,3 +1,5 @@
+import { NEVER_RETRIED } from "@nix-ota/proto/retry";
+
 import type { FailureCodeName } from "./failure.ts";
 
 /** Most entries of the quarantine; below the floor none is needed, so it stays far shorter. */
@@ -69,22 +71,14 @@ export function withQuarantined(trust: Trust, one: Quarantined): Trust {
   return { ...trust, quarantine: [...others, one].slice(-QUARANTINE_LIMIT) };
 }
 
-/** Failures by which a closure showed that it is not what was signed for: no retry lifts them. */
-const SECURITY: readonly FailureCodeName[] = [
-  "UNTRUSTED_PATH",
-  "CORRUPT_CACHE",
-  "DIGEST_MISMATCH",
-  "ORPHANED",
-  "WRONG_SYSTEM",
-];
+const NEVER: readonly FailureCodeName[] = NEVER_RETRIED;
 
 /** Lets one revision be tried once more, unless a security failure shut it out. */
 export function withoutQuarantined(trust: Trust, channel: string, revision: number): Trust {
   return {
     ...trust,
     quarantine: trust.quarantine.filter(
-      (one) =>
-        one.channel !== channel || one.revision !== revision || SECURITY.includes(one.failure),
+      (one) => one.channel !== channel || one.revision !== revision || NEVER.includes(one.failure),
     ),
   };
 }

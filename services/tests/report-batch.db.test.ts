@@ -120,6 +120,7 @@ describe.each(DATABASES)("a batch of reports on %s", (kind) => {
     await sql`insert into release (channel, revision, published_by) values ('tries', 1, 'ci')`.execute(
       store.db,
     );
+    await sql`insert into rollout (channel, revision) values ('tries', 1)`.execute(store.db);
     await pin("offline");
     const channel = "tries";
     const tried = (number: number, id: string, outcome: Outcome) => ({

@@ -14,6 +14,9 @@ import { requireLive } from "../checkin/refusals.ts";
 import { makeCursor, readCursor } from "../cursor.ts";
 import type { Deps } from "../deps.ts";
 import { OtaError } from "../ota-error.ts";
+import { rolloutMessage } from "../publish/rollout-message.ts";
+import { findRollout } from "../publish/rollout-queries.ts";
+import { channelUnknown } from "../publish/unknown.ts";
 import { holdMessage } from "./offer-message.ts";
 import {
   factsAt,
@@ -65,11 +68,12 @@ export function channelService(deps: Deps): Partial<ServiceImpl<typeof ChannelSe
     async getChannel({ name }, context) {
       requireSeeChannel(context, name);
       const [channel] = await findChannels(db, { name });
-      if (channel !== undefined) return { channel: channelMessage(channel) };
-      throw new OtaError(
-        "CHANNEL_UNKNOWN",
-        `there is no channel ${name}; its first publish makes it`,
-      );
+      if (channel === undefined) throw channelUnknown(name);
+      const rollout = await findRollout(db, name, 0n);
+      return {
+        channel: channelMessage(channel),
+        ...(rollout === undefined ? {} : { rollout: rolloutMessage(rollout) }),
+      };
     },
 
     async listChannels({ pageSize, cursor }, context) {

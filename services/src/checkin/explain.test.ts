@@ -8,6 +8,7 @@ const BASE: Explained = {
   silentS: 10,
   checkInIntervalS: 60,
   decision: { kind: "offer", revision: 5n, payloadSha256: new Uint8Array(32) },
+  silence: undefined,
   attempt: undefined,
 };
 const attempt = { revision: 5n, outcome: "UNSPECIFIED", state: "FETCHING", message: "" };
@@ -36,6 +37,10 @@ test.each<[Partial<Explained>, string]>([
       silentS: 3 * 86_400,
     },
     "gw-1: the device has r5 of prod; it was silent for 3 days, so look whether it is on and reaches this server",
+  ],
+  [
+    { silentS: 7_300, silence: { revision: 5n, deviceTimeoutMs: 3_600_000n } },
+    "gw-1 is offered r5 of prod and has not begun; it was silent for 2 h, over the 60 min of the rollout of r5, and counts as failed, so look whether it is on and reaches this server",
   ],
   [
     {

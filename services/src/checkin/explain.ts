@@ -9,6 +9,8 @@ export interface Explained {
   /** How often it is told to report, seconds. */
   readonly checkInIntervalS: number;
   readonly decision: OfferDecision;
+  /** The release for which it counts as silent, with the time that its rollout allows; undefined: none. */
+  readonly silence: { readonly revision: bigint; readonly deviceTimeoutMs: bigint } | undefined;
   /** Its attempt under way or ended last. */
   readonly attempt:
     | {
@@ -27,19 +29,25 @@ const SILENT_INTERVALS = 3;
 
 /** One sentence: why a device is, or is not, up to date, and what helps. */
 export function explain(explained: Explained): string {
-  const { deviceId, channel, silentS, checkInIntervalS, decision } = explained;
+  const { deviceId, channel, silentS, decision } = explained;
   if (silentS === undefined) {
     return `${deviceId} enrolled and never reported; look at its agent's log`;
   }
-  const silence =
-    silentS > SILENT_INTERVALS * checkInIntervalS
-      ? `; it was silent for ${spanOf(silentS)}, so look whether it is on and reaches this server`
-      : "";
+  const silence = silenceOf(explained, silentS);
   if (decision.kind === "hold") {
     const failure = decision.reason === "QUARANTINED" ? failureOf(explained) : "";
     return `${deviceId}: ${decision.explanation}${failure}${silence}`;
   }
   return `${deviceId} is offered r${decision.revision} of ${channel}${progressOf(explained, decision.revision)}${silence}`;
+}
+
+function silenceOf({ checkInIntervalS, silence }: Explained, silentS: number): string {
+  if (silence === undefined && silentS <= SILENT_INTERVALS * checkInIntervalS) return "";
+  const counted =
+    silence === undefined
+      ? ""
+      : `, over the ${spanOf(Number(silence.deviceTimeoutMs) / 1000)} of the rollout of r${silence.revision}, and counts as failed`;
+  return `; it was silent for ${spanOf(silentS)}${counted}, so look whether it is on and reaches this server`;
 }
 
 function failureOf({ attempt }: Explained): string {

@@ -24,7 +24,7 @@ export async function commitReports(
   return await db.transaction().execute(async (transaction) => {
     const written = await writeStatus(transaction, rows, enrolment);
     const admitted = rows.filter(({ deviceId }) => written.get(deviceId)?.admitted === true);
-    await writeAttempts(
+    const granted = await writeAttempts(
       transaction,
       admitted.flatMap(({ deviceId, attempts }) => {
         const fresh = written.get(deviceId)?.fresh === true;
@@ -35,7 +35,7 @@ export async function commitReports(
       transaction,
       admitted.flatMap(({ deviceId, events }) => events.map((event) => ({ deviceId, ...event }))),
     );
-    return rows.map((row) => outcomeOf(row, written.get(row.deviceId)));
+    return rows.map((row) => outcomeOf(row, written.get(row.deviceId), granted.has(row.deviceId)));
   });
 }
 
@@ -89,7 +89,8 @@ async function writeStatus(
         "quarantinedRevisions" bigint[], inventory text, system text)
     ), judged as (
       select i.*, d.id is not null as found, d.standing,
-             case when d.channel = i.channel then d.retry_revision else 0 end as retry_revision,
+             case when d.channel = i.channel and d.retry_revision > i."committedRevision"
+                  then d.retry_revision else 0 end as retry_revision,
              case when d.channel = i.channel then d.pinned_revision else 0 end as pinned_revision,
              coalesce(i.system, d.system, '') as shown_system,
              s.key_epoch as known_epoch, s.sequence as known_sequence,
@@ -141,12 +142,14 @@ async function writeStatus(
     ), moved as (
       update device d set
         channel = k.channel, target = k.target, system = k.shown_system,
-        retry_revision = case when d.channel = k.channel then d.retry_revision else 0 end,
+        retry_revision = case when d.channel = k.channel
+          and d.retry_revision > k."committedRevision" then d.retry_revision else 0 end,
         pinned_revision = case when d.channel = k.channel then d.pinned_revision else 0 end,
         inventory = coalesce(decode(k.inventory, 'base64'), d.inventory)
         from known k join written w on w.device_id = k."deviceId"
        where d.id = k."deviceId"
          and (row(d.channel, d.target) is distinct from row(k.channel, k.target)
+              or d.retry_revision between 1 and k."committedRevision"
               or (k.inventory is not null
                   and d.inventory is distinct from decode(k.inventory, 'base64')))
     ), doubled as (
@@ -196,23 +199,39 @@ async function writeStatus(
 // Only what differs is written. A stale report may tell of an attempt that no
 // later one mentioned; it does not change one that is known. Those of one report
 // began one after the other, which is all that tells the newest of a revision.
-async function writeAttempts(db: Transaction<Database>, rows: readonly object[]): Promise<void> {
-  if (rows.length === 0) return;
-  await sql`
-    insert into attempt (
-      device_id, attempt_id, channel, revision, outcome, failure_code, detail, first_reported_at)
-    select i."deviceId", i."attemptId", i.channel, i.revision, i.outcome, i."failureCode",
-           decode(i.detail, 'base64'), now() + i.place * interval '1 microsecond'
-      from jsonb_to_recordset(${json(rows)}::text::jsonb) as i(
-        "deviceId" text, fresh boolean, place integer, "attemptId" text, channel text,
-        revision bigint, outcome integer, "failureCode" integer, detail text)
-      left join attempt a on a.device_id = i."deviceId" and a.attempt_id = i."attemptId"
-     where a.device_id is null or (i.fresh and a.detail <> decode(i.detail, 'base64'))
-    on conflict (device_id, attempt_id) do update set
-      channel = excluded.channel, revision = excluded.revision, outcome = excluded.outcome,
-      failure_code = excluded.failure_code, detail = excluded.detail, changed_at = now()`.execute(
-    db,
-  );
+//
+// An attempt that ended was the try that an operator wished for, if one did: the
+// wish ends with it, or a revision that fails would be tried without end.
+async function writeAttempts(
+  db: Transaction<Database>,
+  rows: readonly object[],
+): Promise<ReadonlySet<string>> {
+  if (rows.length === 0) return new Set();
+  const granted = await sql<{ id: string }>`
+    with told as materialized (
+      select i.*, a.outcome as outcome_before
+        from jsonb_to_recordset(${json(rows)}::text::jsonb) as i(
+          "deviceId" text, fresh boolean, place integer, "attemptId" text, channel text,
+          revision bigint, outcome integer, "failureCode" integer, detail text)
+        left join attempt a on a.device_id = i."deviceId" and a.attempt_id = i."attemptId"
+       where a.device_id is null or (i.fresh and a.detail <> decode(i.detail, 'base64'))
+    ), written as (
+      insert into attempt (
+        device_id, attempt_id, channel, revision, outcome, failure_code, detail, first_reported_at)
+      select "deviceId", "attemptId", channel, revision, outcome, "failureCode",
+             decode(detail, 'base64'), now() + place * interval '1 microsecond'
+        from told
+      on conflict (device_id, attempt_id) do update set
+        channel = excluded.channel, revision = excluded.revision, outcome = excluded.outcome,
+        failure_code = excluded.failure_code, detail = excluded.detail, changed_at = now()
+    )
+    update device d set retry_revision = 0
+      from (select distinct "deviceId", channel, revision from told
+             where outcome <> 0 and coalesce(outcome_before, 0) = 0) ended
+     where d.id = ended."deviceId" and d.channel = ended.channel
+       and d.retry_revision = ended.revision and d.retry_revision > 0
+    returning d.id`.execute(db);
+  return new Set(granted.rows.map(({ id }) => id));
 }
 
 async function writeEvents(db: Transaction<Database>, rows: readonly object[]): Promise<void> {
@@ -226,7 +245,11 @@ async function writeEvents(db: Transaction<Database>, rows: readonly object[]): 
                         where e.device_id = i."deviceId" and e.event_id = i."eventId")`.execute(db);
 }
 
-function outcomeOf(row: ReportRow, written: Written | undefined): ReportOutcome {
+function outcomeOf(
+  row: ReportRow,
+  written: Written | undefined,
+  wishGranted: boolean,
+): ReportOutcome {
   if (written?.found !== true) return { kind: "device-unknown" };
   if (written.standing !== "accepted") return { kind: "refused", standing: written.standing };
   if (!written.admitted) return { kind: "key-replaced" };
@@ -242,7 +265,7 @@ function outcomeOf(row: ReportRow, written: Written | undefined): ReportOutcome 
       quarantinedRevisions,
       standing: written.standing,
       system: written.system,
-      retryRevision: written.retry_revision,
+      retryRevision: wishGranted ? 0n : written.retry_revision,
       pinnedRevision: written.pinned_revision,
     },
     head: headOf(written),

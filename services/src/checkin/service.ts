@@ -14,6 +14,7 @@ import { findCurrent, findDeviceFacts } from "../channel/queries.ts";
 import { makeCursor, readCursor } from "../cursor.ts";
 import type { Deps } from "../deps.ts";
 import { OtaError } from "../ota-error.ts";
+import { findSilence } from "../publish/outcome-queries.ts";
 import { parseDeviceFilter, type DeviceFilter } from "./device-filter.ts";
 import { deviceMessage } from "./device-message.ts";
 import { findDevices, findEvents } from "./device-queries.ts";
@@ -94,6 +95,7 @@ async function explainDevice(deps: Deps, deviceId: string) {
       status === undefined ? undefined : Math.max(0, nowMs - status.lastSeenAt.getTime()) / 1000,
     checkInIntervalS: deps.checkInIntervalMs / 1000,
     decision: offer(facts, head),
+    silence: await findSilence(deps.db, deviceId),
     attempt:
       device.attempt === undefined
         ? undefined

@@ -48,6 +48,10 @@ interface ChannelTable {
   threshold: number;
   /** While true nothing is offered. */
   paused: Generated<boolean>;
+  /** When `paused` changed last: what a device heard before says nothing of what is offered since. */
+  pause_changed_at: ColumnType<Date, never, Date>;
+  /** Of the plan of a publish that brings none; as in `rollout`. */
+  device_timeout_ms: ColumnType<bigint, bigint | undefined, bigint>;
   /** How an unknown device comes to the channel; null: as the server's default says. */
   enrolment: ColumnType<
     EnrolmentMode | null,
@@ -239,6 +243,8 @@ interface RolloutTable {
   changed_by: Generated<string>;
   /** Since when devices are offered it: a device that reported after it was told. */
   offered_since: ColumnType<Date, Date | undefined, Date>;
+  /** How long a device may be silent after it was offered the release, a minute to a year. */
+  device_timeout_ms: ColumnType<bigint, bigint | undefined, never>;
 }
 
 /**

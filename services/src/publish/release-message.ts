@@ -1,11 +1,11 @@
 import { create } from "@bufbuild/protobuf";
 import { timestampFromDate } from "@bufbuild/protobuf/wkt";
 import { ReleaseSchema, type Release } from "@nix-ota/proto/nixota/v1/release_pb";
-import { RolloutState } from "@nix-ota/proto/nixota/v1/rollout_pb";
 
+import { rolloutMessage } from "./rollout-message.ts";
 import type { StoredRelease } from "./stored-release.ts";
 
-/** The contract's Release. Without waves a head is offered to all devices at once. */
+/** The contract's Release. */
 export function releaseMessage(release: StoredRelease): Release {
   const { channel, revision } = release;
   return create(ReleaseSchema, {
@@ -17,23 +17,7 @@ export function releaseMessage(release: StoredRelease): Release {
       ...manifest,
       keyIds: [...keyIds],
     })),
-    rollout: { channel, revision, ...rolloutOf(release) },
+    rollout: rolloutMessage(release.rollout),
     outcomes: release.outcomes,
   });
-}
-
-function rolloutOf({ isHead, paused }: StoredRelease): {
-  state: RolloutState;
-  explanation: string;
-} {
-  if (!isHead) {
-    return {
-      state: RolloutState.SUPERSEDED,
-      explanation: "a higher revision of the channel took its place",
-    };
-  }
-  if (paused) {
-    return { state: RolloutState.PAUSED, explanation: "the channel is paused" };
-  }
-  return { state: RolloutState.RUNNING, explanation: "offered to every device of the channel" };
 }

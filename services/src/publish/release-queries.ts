@@ -1,7 +1,7 @@
-import { sql } from "kysely";
-
 import type { Db } from "../db/database.ts";
-import type { StoredOutcomes, StoredRelease, StoredReleaseManifest } from "./stored-release.ts";
+import { NO_OUTCOMES, outcomesOf } from "./outcome-queries.ts";
+import { rolloutColumns, storedRollout } from "./rollout-queries.ts";
+import type { StoredRelease, StoredReleaseManifest } from "./stored-release.ts";
 
 /** Whether there is such a channel. */
 export async function channelExists(db: Db, channel: string): Promise<boolean> {
@@ -26,15 +26,15 @@ export async function findReleases(
   let query = db
     .selectFrom("release")
     .innerJoin("channel", "channel.name", "release.channel")
+    .innerJoin("rollout", (join) =>
+      join
+        .onRef("rollout.channel", "=", "release.channel")
+        .onRef("rollout.revision", "=", "release.revision"),
+    )
     .where("release.channel", "=", channel)
     .orderBy("release.revision", "desc")
-    .select([
-      "release.revision",
-      "release.published_by",
-      "release.published_at",
-      "channel.head_revision",
-      "channel.paused",
-    ]);
+    .select(["release.published_by", "release.published_at"])
+    .select(rolloutColumns);
   if ("exactly" in range) {
     query =
       range.exactly === 0n
@@ -54,10 +54,9 @@ export async function findReleases(
     revision: row.revision,
     publishedBy: row.published_by,
     publishedAt: row.published_at,
-    isHead: row.revision === row.head_revision,
-    paused: row.paused,
+    rollout: storedRollout(row),
     manifests: manifests.get(row.revision) ?? [],
-    outcomes: outcomes.get(row.revision) ?? NONE,
+    outcomes: outcomes.get(row.revision) ?? NO_OUTCOMES,
   }));
 }
 
@@ -114,60 +113,3 @@ async function manifestsOf(
   }));
   return Map.groupBy(manifests, ({ revision }) => revision);
 }
-
-const NONE: StoredOutcomes = {
-  applied: 0n,
-  rolledBack: 0n,
-  failed: 0n,
-  inProgress: 0n,
-  outstanding: 0n,
-};
-
-/**
- * Counts devices, each by its newest attempt at the revision. Outstanding are
- * those of the channel that have no attempt at it and are not past it.
- */
-async function outcomesOf(
-  db: Db,
-  channel: string,
-  revisions: readonly bigint[],
-): Promise<Map<bigint, StoredOutcomes>> {
-  const wanted = JSON.stringify(revisions.map(String));
-  const rows = await sql<{ revision: bigint; outcome: number | null; devices: bigint }>`
-    with wanted as (
-      select value::bigint as revision from jsonb_array_elements_text(${wanted}::text::jsonb) as value
-    ), newest as (
-      select distinct on (a.revision, a.device_id) a.revision, a.device_id, a.outcome
-        from attempt a join wanted w on w.revision = a.revision
-       where a.channel = ${channel}
-       order by a.revision, a.device_id, a.first_reported_at desc, a.attempt_id desc
-    )
-    select revision, outcome, count(*) as devices from newest group by 1, 2
-    union all
-    select w.revision, null, count(d.id)
-      from wanted w cross join device d left join device_status s on s.device_id = d.id
-     where d.channel = ${channel} and coalesce(s.committed_revision, 0) < w.revision
-       and not exists (select from newest n where n.revision = w.revision and n.device_id = d.id)
-     group by 1`.execute(db);
-  const counts = new Map<bigint, StoredOutcomes>();
-  for (const { revision, outcome, devices } of rows.rows) {
-    const before = counts.get(revision) ?? NONE;
-    const field = outcome === null ? "outstanding" : FIELD_OF_OUTCOME[outcome];
-    // An outcome of a later contract: counted nowhere rather than wrongly.
-    if (field === undefined) continue;
-    counts.set(revision, { ...before, [field]: before[field] + devices });
-  }
-  return counts;
-}
-
-/** By the number of the contract's Outcome. An interrupted or superseded attempt is no verdict. */
-const FIELD_OF_OUTCOME: Readonly<Record<number, keyof StoredOutcomes>> = {
-  0: "inProgress",
-  1: "applied",
-  2: "rolledBack",
-  3: "failed",
-  4: "outstanding",
-  5: "outstanding",
-  6: "outstanding",
-  7: "failed",
-};

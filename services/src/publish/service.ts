@@ -20,7 +20,9 @@ import { publish } from "./publish-call.ts";
 import { findUnableDevices, insertListing } from "./queries.ts";
 import { releaseMessage } from "./release-message.ts";
 import { channelExists, findReleases } from "./release-queries.ts";
+import { rolloutCalls } from "./rollout-calls.ts";
 import type { StoredRelease } from "./stored-release.ts";
+import { channelUnknown, releaseUnknown } from "./unknown.ts";
 import { claimedChannel, verifyManifest } from "./verify.ts";
 
 const PAGE_SIZE = 50;
@@ -30,6 +32,8 @@ const MOST_UNABLE_DEVICES = 100;
 export function publishService(deps: Deps): Partial<ServiceImpl<typeof PublishService>> {
   const { db } = deps;
   return {
+    ...rolloutCalls(deps),
+
     async publish(request, context) {
       if (request.rollout !== undefined) {
         // Ignoring it would offer to all devices what was meant for some.
@@ -80,7 +84,8 @@ export function publishService(deps: Deps): Partial<ServiceImpl<typeof PublishSe
       const below = readRevision(readCursor("ListReleases", cursor, 1)?.[0]);
       const limit = pageSize === 0 ? PAGE_SIZE : pageSize;
       const releases = await findReleases(db, channel, { below, limit });
-      if (releases.length === 0 && !(await channelExists(db, channel))) throw unknown(channel);
+      if (releases.length === 0 && !(await channelExists(db, channel)))
+        throw channelUnknown(channel);
       const last = releases.length === limit ? releases.at(-1)?.revision : undefined;
       return {
         releases: releases.map(releaseMessage),
@@ -108,16 +113,8 @@ async function requireRelease(
 ): Promise<StoredRelease> {
   const [release] = await findReleases(db, channel, { exactly: revision });
   if (release !== undefined) return release;
-  if (!(await channelExists(db, channel))) throw unknown(channel);
-  const name = revision === 0n ? "a release" : `r${revision}`;
-  throw new OtaError("RELEASE_UNKNOWN", `channel ${channel} does not have ${name}`);
-}
-
-function unknown(channel: string): OtaError {
-  return new OtaError(
-    "CHANNEL_UNKNOWN",
-    `there is no channel ${channel}; its first publish makes it`,
-  );
+  if (!(await channelExists(db, channel))) throw channelUnknown(channel);
+  throw releaseUnknown(channel, revision);
 }
 
 function readRevision(text: string | undefined): bigint {

@@ -4,10 +4,7 @@ export interface StoredRelease {
   readonly revision: bigint;
   readonly publishedBy: string;
   readonly publishedAt: Date;
-  /** Whether it is its channel's head. */
-  readonly isHead: boolean;
-  /** Whether nothing is offered on the channel. */
-  readonly paused: boolean;
+  readonly rollout: StoredRollout;
   readonly manifests: readonly StoredReleaseManifest[];
   readonly outcomes: StoredOutcomes;
 }
@@ -28,6 +25,23 @@ export interface StoredReleaseManifest {
   readonly keyIds: readonly Uint8Array[];
 }
 
+/** Whether a release is offered, as stored. */
+export interface StoredRollout {
+  readonly channel: string;
+  readonly revision: bigint;
+  readonly state: "running" | "paused";
+  readonly changedAt: Date;
+  /** Name of the token that paused or resumed it; empty: it runs since the publish. */
+  readonly changedBy: string;
+  /** Since when devices are offered it. */
+  readonly offeredSince: Date;
+  readonly deviceTimeoutMs: bigint;
+  /** Whether each of its targets has a newer manifest. */
+  readonly superseded: boolean;
+  /** Whether the whole channel is held back. */
+  readonly channelPaused: boolean;
+}
+
 /** Devices by how their last attempt at the release ended. */
 export interface StoredOutcomes {
   readonly applied: bigint;
@@ -35,4 +49,5 @@ export interface StoredOutcomes {
   readonly failed: bigint;
   readonly inProgress: bigint;
   readonly outstanding: bigint;
+  readonly silent: bigint;
 }

@@ -584,7 +584,7 @@ export const RetryFailedRequestSchema: GenMessage<RetryFailedRequest> = /*@__PUR
  */
 export type RetryFailedResponse = Message<"nixota.v1.RetryFailedResponse"> & {
   /**
-   * How many devices.
+   * How many devices carry the wish.
    *
    * @generated from field: uint64 device_count = 1;
    */
@@ -670,8 +670,9 @@ export const PublishService: GenService<{
     output: typeof DiffReleasesResponseSchema;
   },
   /**
-   * Stops offering until it is resumed. Idempotent. Caller: scope
-   * `operate:<channel>`. Reasons: RELEASE_UNKNOWN.
+   * Stops offering the release until it is resumed: devices for which it is the
+   * newest are offered nothing. Idempotent. Caller: scope `operate:<channel>`.
+   * Reasons: CHANNEL_UNKNOWN, RELEASE_UNKNOWN.
    *
    * @generated from rpc nixota.v1.PublishService.PauseRollout
    */
@@ -682,7 +683,7 @@ export const PublishService: GenService<{
   },
   /**
    * Goes on, and acknowledges the failures known so far. Idempotent. Caller:
-   * scope `operate:<channel>`. Reasons: RELEASE_UNKNOWN.
+   * scope `operate:<channel>`. Reasons: CHANNEL_UNKNOWN, RELEASE_UNKNOWN.
    *
    * @generated from rpc nixota.v1.PublishService.ResumeRollout
    */
@@ -714,8 +715,11 @@ export const PublishService: GenService<{
     output: typeof AbortRolloutResponseSchema;
   },
   /**
-   * Asks the devices that failed to try once more. Caller: scope
-   * `operate:<channel>`. Reasons: RELEASE_UNKNOWN.
+   * Asks the devices whose newest attempt at the release failed or was rolled back
+   * to try once more; not those that found it not to be what was signed for, or not
+   * for them. A wish ends with the attempt that it brings about. Asking again
+   * changes nothing for a device that was asked. Caller: scope `operate:<channel>`.
+   * Reasons: CHANNEL_UNKNOWN, RELEASE_UNKNOWN.
    *
    * @generated from rpc nixota.v1.PublishService.RetryFailed
    */

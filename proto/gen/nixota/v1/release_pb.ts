@@ -179,13 +179,13 @@ export const ReleaseManifestSchema: GenMessage<ReleaseManifest> = /*@__PURE__*/
   messageDesc(file_nixota_v1_release, 1);
 
 /**
- * How many devices stand where with a release.
+ * How many devices stand where with a release, each by its newest attempt at it.
  *
  * @generated from message nixota.v1.ReleaseOutcomes
  */
 export type ReleaseOutcomes = Message<"nixota.v1.ReleaseOutcomes"> & {
   /**
-   * Took it and proved it.
+   * Took it and proved it, or told that they have it.
    *
    * @generated from field: uint64 applied = 1;
    */
@@ -213,7 +213,8 @@ export type ReleaseOutcomes = Message<"nixota.v1.ReleaseOutcomes"> & {
   inProgress: bigint;
 
   /**
-   * Follow the channel and have not begun.
+   * Follow the channel, may have it and have not begun: accepted, of one of its
+   * targets, not past it and not pinned below it.
    *
    * @generated from field: uint64 outstanding = 5;
    */

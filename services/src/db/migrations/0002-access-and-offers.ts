@@ -1,6 +1,8 @@
 import { sql, type Kysely } from "kysely";
 
 const ID = "^[a-z0-9][a-z0-9._-]{0,62}$";
+/** One hour. */
+const DEVICE_TIMEOUT_MS = 3_600_000;
 const TOKEN_ID = "^[a-z0-9]{8,32}$";
 
 export async function up(db: Kysely<unknown>): Promise<void> {
@@ -19,6 +21,10 @@ const STATEMENTS = [
   `create trigger channel_version_rises before update on channel for each row
     execute function raise_channel_version()`,
 
+  `alter table channel
+    add column pause_changed_at timestamptz not null default now(),
+    add column device_timeout_ms bigint not null default ${DEVICE_TIMEOUT_MS}
+      constraint channel_device_timeout_range check (device_timeout_ms between 60000 and 31536000000)`,
   `create table rollout (
     channel text not null,
     revision bigint not null,
@@ -27,11 +33,20 @@ const STATEMENTS = [
     changed_at timestamptz not null default now(),
     changed_by text not null default '',
     offered_since timestamptz not null default now(),
+    device_timeout_ms bigint not null default ${DEVICE_TIMEOUT_MS}
+      constraint rollout_device_timeout_range check (device_timeout_ms between 60000 and 31536000000),
     primary key (channel, revision),
     foreign key (channel, revision) references release
   )`,
   `insert into rollout (channel, revision, changed_at, offered_since)
     select channel, revision, published_at, published_at from release`,
+
+  // In the order in which the newest attempt of each device at a release is asked
+  // for, with what is counted: no row is sorted and none of the table is read.
+  `drop index attempt_by_release`,
+  `create index attempt_by_release
+    on attempt (channel, revision, device_id, first_reported_at desc, attempt_id desc)
+    include (outcome)`,
 
   // A manifest that a device returned may come without its listing, which a
   // restored server has lost. Publish checks by itself that listings are there.
