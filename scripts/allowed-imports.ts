@@ -146,7 +146,7 @@ export const allowedImports: readonly Row[] = [
   {
     files: `${FEATURES}/${any(HANDLERS)}.ts`,
     imports: [
-      "services/src/{auth,call,cursor,deps,ota-error}.ts",
+      "services/src/{auth,call,cursor,deps,enrolment-mode,ota-error}.ts",
       DATABASE,
       `${FEATURES}/*.ts`,
       PROTO,

@@ -1,8 +1,8 @@
 import { sql } from "kysely";
 
 import type { Db } from "../db/database.ts";
-import type { EnrolmentMode } from "../enrolment-mode.ts";
 import type { DeviceFacts, HeadFacts } from "./offer.ts";
+import type { StoredChannel } from "./stored-channel.ts";
 
 /** The head for one target, with the envelope to serve. */
 export interface CurrentManifest extends HeadFacts {
@@ -102,16 +102,15 @@ export async function findListing(db: Db, digest: Uint8Array): Promise<Uint8Arra
   return row?.content;
 }
 
-/** A channel with its keys. */
-export interface StoredChannel {
-  readonly name: string;
-  readonly headRevision: bigint;
-  readonly threshold: number;
-  readonly paused: boolean;
-  /** Null: as the server's default says. */
-  readonly enrolment: EnrolmentMode | null;
-  readonly createdAt: Date;
-  readonly keys: readonly { readonly publicKey: Uint8Array; readonly name: string }[];
+/** Highest revision that a device of the channel told to have verified; 0: none. */
+export async function findFleetFloor(db: Db, channel: string): Promise<bigint> {
+  const row = await db
+    .selectFrom("device")
+    .innerJoin("device_status", "device_status.device_id", "device.id")
+    .where("channel", "=", channel)
+    .select(({ fn }) => fn.max("floor_revision").as("floor"))
+    .executeTakeFirst();
+  return row?.floor ?? 0n;
 }
 
 /** Channels by name: one of them, or those after a name. */
@@ -143,6 +142,7 @@ export async function findChannels(
     threshold: row.threshold,
     paused: row.paused,
     enrolment: row.enrolment,
+    deviceTimeoutMs: row.device_timeout_ms,
     createdAt: row.created_at,
     keys: (byChannel.get(row.name) ?? []).map(({ public_key, name }) => ({
       publicKey: public_key,

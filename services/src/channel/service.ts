@@ -1,8 +1,5 @@
-import { create } from "@bufbuild/protobuf";
-import { timestampFromDate } from "@bufbuild/protobuf/wkt";
 import type { HandlerContext, ServiceImpl } from "@connectrpc/connect";
 import { toHex } from "@nix-ota/proto/hash";
-import { ChannelSchema, EnrolmentMode, type Channel } from "@nix-ota/proto/nixota/v1/channel_pb";
 import type {
   ChannelService,
   GetCurrentRequest,
@@ -17,6 +14,8 @@ import { OtaError } from "../ota-error.ts";
 import { rolloutMessage } from "../publish/rollout-message.ts";
 import { findRollout } from "../publish/rollout-queries.ts";
 import { channelUnknown } from "../publish/unknown.ts";
+import { changeCalls } from "./change-calls.ts";
+import { channelMessage } from "./channel-message.ts";
 import { holdMessage } from "./offer-message.ts";
 import {
   factsAt,
@@ -30,9 +29,9 @@ import {
   findChannels,
   findCurrent,
   findDeviceFacts,
+  findFleetFloor,
   findListing,
   type CurrentManifest,
-  type StoredChannel,
 } from "./queries.ts";
 
 const PAGE_SIZE = 50;
@@ -41,6 +40,8 @@ const PAGE_SIZE = 50;
 export function channelService(deps: Deps): Partial<ServiceImpl<typeof ChannelService>> {
   const { db } = deps;
   return {
+    ...changeCalls(deps),
+
     async getCurrent(request, context) {
       const deviceId = deviceAsking(request, context);
       const { decision, current } =
@@ -71,7 +72,7 @@ export function channelService(deps: Deps): Partial<ServiceImpl<typeof ChannelSe
       if (channel === undefined) throw channelUnknown(name);
       const rollout = await findRollout(db, name, 0n);
       return {
-        channel: channelMessage(channel),
+        channel: channelMessage(channel, await findFleetFloor(db, name)),
         ...(rollout === undefined ? {} : { rollout: rolloutMessage(rollout) }),
       };
     },
@@ -83,7 +84,7 @@ export function channelService(deps: Deps): Partial<ServiceImpl<typeof ChannelSe
       const channels = await findChannels(db, { after, limit });
       const last = channels.length === limit ? channels.at(-1)?.name : undefined;
       return {
-        channels: channels.map(channelMessage),
+        channels: channels.map((channel) => channelMessage(channel)),
         nextCursor: last === undefined ? "" : makeCursor("ListChannels", [last]),
       };
     },
@@ -143,23 +144,4 @@ async function offerAsked(
     if (!hasIt) return { decision, current };
   }
   return { decision: shownTo({ channel, target, floorRevision }, current), current };
-}
-
-const ENROLMENT = {
-  default: EnrolmentMode.UNSPECIFIED,
-  open: EnrolmentMode.OPEN,
-  token: EnrolmentMode.TOKEN,
-  approve: EnrolmentMode.APPROVE,
-} as const;
-
-function channelMessage(channel: StoredChannel): Channel {
-  return create(ChannelSchema, {
-    name: channel.name,
-    headRevision: channel.headRevision,
-    publicKeys: channel.keys.map(({ publicKey, name }) => ({ key: publicKey, name })),
-    threshold: channel.threshold,
-    paused: channel.paused,
-    enrolment: ENROLMENT[channel.enrolment ?? "default"],
-    createdAt: timestampFromDate(channel.createdAt),
-  });
 }

@@ -1,4 +1,3 @@
-import { isSoundPublicKey } from "@nix-ota/proto/ed25519";
 import { toHex } from "@nix-ota/proto/hash";
 import { listingDigest } from "@nix-ota/proto/listing";
 
@@ -6,30 +5,28 @@ import { recordAudit } from "../access/queries.ts";
 import type { Db } from "../db/database.ts";
 import type { Deps } from "../deps.ts";
 import { OtaError } from "../ota-error.ts";
-import { type Listings, readListings, requireListings } from "./listings.ts";
-import { decidePublish } from "./publish-rule.ts";
+import { type ChannelKeys, requireSoundKeys } from "./channel-keys.ts";
 import {
-  addChannelKeys,
-  addSignatures,
   advanceHead,
-  announceHead,
   createChannel,
   findChannelKeys,
   findHead,
+  pinKeys,
+} from "./channel-queries.ts";
+import { type Listings, readListings, requireListings } from "./listings.ts";
+import { decidePublish } from "./publish-rule.ts";
+import {
+  addSignatures,
+  announceHead,
   insertListing,
   insertRelease,
   knownListings,
   lockManifests,
   replaceEnvelope,
 } from "./queries.ts";
+import type { StoredPlan } from "./rollout-plan.ts";
 import { uniteEnvelopes } from "./unite-envelopes.ts";
-import {
-  type ChannelKeys,
-  requireOneRelease,
-  targetName,
-  verifyManifest,
-  type VerifiedManifest,
-} from "./verify.ts";
+import { requireOneRelease, targetName, verifyManifest, type VerifiedManifest } from "./verify.ts";
 
 /** A release as an operator brings it. */
 export interface Publication {
@@ -38,6 +35,8 @@ export interface Publication {
   readonly listings: readonly Uint8Array[];
   /** To pin when the channel has none. */
   readonly keys: ChannelKeys;
+  /** Undefined: the channel's. */
+  readonly plan: StoredPlan | undefined;
   /** For the audit. */
   readonly actor: string;
   readonly address: string;
@@ -90,16 +89,12 @@ class KeysChanged extends OtaError {
 /** The keys that count: the channel's, or for a channel without any those brought. */
 async function keysFor({ db }: Deps, publication: Publication): Promise<ChannelKeys> {
   const { channel, keys: brought } = publication;
-  for (const { publicKey } of brought.keys) {
-    if (isSoundPublicKey(publicKey)) continue;
-    throw new OtaError(
-      "KEYS_DIFFER",
-      `the key ${toHex(publicKey)} is not a sound ed25519 key; make one with \`nix-ota keygen\``,
-    );
-  }
+  const sound = requireSoundKeys(brought);
   const pinned = await findChannelKeys(db, channel);
   if (pinned === undefined || pinned.keys.length === 0) {
-    if (brought.keys.length > 0) return withoutRepeats(brought);
+    // Who made the channel may have said how many have to sign, before it had keys.
+    const threshold = Math.max(brought.threshold, pinned?.threshold ?? 1);
+    if (brought.keys.length > 0) return requireSoundKeys({ ...sound, threshold });
     throw new OtaError(
       "KEYS_REQUIRED",
       `channel ${channel} has no signing keys; bring the public keys with its first publish`,
@@ -114,11 +109,6 @@ async function keysFor({ db }: Deps, publication: Publication): Promise<ChannelK
     );
   }
   return pinned;
-}
-
-function withoutRepeats({ threshold, keys }: ChannelKeys): ChannelKeys {
-  const byHex = new Map(keys.map((key) => [toHex(key.publicKey), key]));
-  return { threshold, keys: [...byHex.values()] };
 }
 
 async function verifyAll(
@@ -159,7 +149,13 @@ async function store(db: Db, prepared: Prepared): Promise<Published> {
     await repeat(db, { channel, revision, keys, manifests });
     return { revision, alreadyPublished: true, channelCreated, signedBy };
   }
-  await insertRelease(db, { channel, revision, manifests, publishedBy: publication.actor });
+  await insertRelease(db, {
+    channel,
+    revision,
+    manifests,
+    publishedBy: publication.actor,
+    plan: publication.plan,
+  });
   await recordAudit(db, {
     actor: publication.actor,
     action: "Publish",
@@ -183,7 +179,8 @@ async function store(db: Db, prepared: Prepared): Promise<Published> {
 async function stillPinned(db: Db, channel: string, keys: ChannelKeys): Promise<boolean> {
   const pinned = await findChannelKeys(db, channel);
   if (pinned?.keys.length === 0) {
-    await addChannelKeys(db, channel, keys.keys);
+    if (pinned.threshold > keys.threshold) return false;
+    await pinKeys(db, channel, keys);
     return true;
   }
   const [seen, held] = [keys, pinned].map((one) => [

@@ -3,93 +3,8 @@ import { sql } from "kysely";
 
 import { HEAD_NOTIFICATION, type Db } from "../db/database.ts";
 import type { ManifestIdentity } from "./publish-rule.ts";
-import type { ChannelKeys, VerifiedManifest } from "./verify.ts";
-
-/** The keys that publishes on a channel are checked by; undefined: no such channel. */
-export async function findChannelKeys(db: Db, channel: string): Promise<ChannelKeys | undefined> {
-  const rows = await db
-    .selectFrom("channel")
-    .leftJoin("channel_key", "channel_key.channel", "channel.name")
-    .where("channel.name", "=", channel)
-    .orderBy("channel_key.position")
-    .select(["threshold", "channel_key.public_key", "channel_key.name"])
-    .execute();
-  const [first] = rows;
-  if (first === undefined) return undefined;
-  const keys = rows.flatMap(({ public_key, name }) =>
-    public_key === null || name === null ? [] : [{ publicKey: public_key, name }],
-  );
-  return { threshold: first.threshold, keys };
-}
-
-/**
- * Makes the channel with its keys; when it is there already, or another
- * transaction is making it, it stays as it is.
- *
- * @returns Whether this call made it.
- */
-export async function createChannel(
-  db: Db,
-  channel: string,
-  { threshold, keys }: ChannelKeys,
-): Promise<boolean> {
-  const made = await db
-    .insertInto("channel")
-    .values({ name: channel, threshold })
-    .onConflict((conflict) => conflict.column("name").doNothing())
-    .returning("name")
-    .executeTakeFirst();
-  if (made === undefined) return false;
-  await addChannelKeys(db, channel, keys);
-  return true;
-}
-
-/** Pins keys on a channel that has none. */
-export async function addChannelKeys(
-  db: Db,
-  channel: string,
-  keys: ChannelKeys["keys"],
-): Promise<void> {
-  await db
-    .insertInto("channel_key")
-    .values(
-      keys.map(({ publicKey, name }, position) => ({
-        channel,
-        public_key: publicKey,
-        name,
-        position,
-      })),
-    )
-    .execute();
-}
-
-/**
- * The compare-and-set that publishers meet at: raises the head, and holds the
- * channel until the transaction ends. A transaction that waited for another
- * compares with the head that the other left.
- *
- * @returns Whether the revision is the head by this call.
- */
-export async function advanceHead(db: Db, channel: string, revision: bigint): Promise<boolean> {
-  const raised = await db
-    .updateTable("channel")
-    .set({ head_revision: revision })
-    .where("name", "=", channel)
-    .where("head_revision", "<", revision)
-    .returning("name")
-    .executeTakeFirst();
-  return raised !== undefined;
-}
-
-/** Highest published revision; 0 before the first. */
-export async function findHead(db: Db, channel: string): Promise<bigint> {
-  const row = await db
-    .selectFrom("channel")
-    .where("name", "=", channel)
-    .select("head_revision")
-    .executeTakeFirst();
-  return row?.head_revision ?? 0n;
-}
+import type { StoredPlan } from "./rollout-plan.ts";
+import type { VerifiedManifest } from "./verify.ts";
 
 /** A manifest as it is stored. */
 export interface StoredManifest extends ManifestIdentity {
@@ -125,14 +40,25 @@ export async function insertRelease(
     readonly revision: bigint;
     readonly publishedBy: string;
     readonly manifests: readonly VerifiedManifest[];
+    /** Undefined: the channel's. */
+    readonly plan: StoredPlan | undefined;
   },
 ): Promise<void> {
-  const { channel, revision, manifests } = release;
+  const { channel, revision, manifests, plan } = release;
   await db
     .insertInto("release")
     .values({ channel, revision, published_by: release.publishedBy })
     .execute();
-  await db.insertInto("rollout").values({ channel, revision }).execute();
+  await db
+    .insertInto("rollout")
+    .values(({ selectFrom, val }) => ({
+      channel,
+      revision,
+      device_timeout_ms: plan
+        ? val(plan.deviceTimeoutMs)
+        : selectFrom("channel").where("name", "=", channel).select("device_timeout_ms"),
+    }))
+    .execute();
   await db
     .insertInto("manifest")
     .values(

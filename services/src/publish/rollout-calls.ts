@@ -1,6 +1,7 @@
 import { Code, ConnectError, type HandlerContext, type ServiceImpl } from "@connectrpc/connect";
 import { FailureCode } from "@nix-ota/proto/nixota/v1/device_pb";
 import type { PublishService } from "@nix-ota/proto/nixota/v1/publish_service_pb";
+import type { RolloutPlan } from "@nix-ota/proto/nixota/v1/rollout_pb";
 import { NEVER_RETRIED } from "@nix-ota/proto/retry";
 
 import { recordAudit } from "../access/queries.ts";
@@ -10,6 +11,7 @@ import { askFailedDevices } from "../checkin/retry-queries.ts";
 import type { Deps } from "../deps.ts";
 import { channelExists } from "./release-queries.ts";
 import { rolloutMessage } from "./rollout-message.ts";
+import { readPlan, type StoredPlan } from "./rollout-plan.ts";
 import { findRollout, setRolloutState } from "./rollout-queries.ts";
 import type { StoredRollout } from "./stored-release.ts";
 import { channelUnknown, releaseUnknown } from "./unknown.ts";
@@ -52,6 +54,21 @@ function withoutWaves(remedy: string): ConnectError {
   return new ConnectError(
     `this server offers a release to all devices at once; ${remedy}`,
     Code.Unimplemented,
+  );
+}
+
+/**
+ * What a plan comes to.
+ *
+ * @throws {ConnectError} UNIMPLEMENTED for a plan that this server cannot follow,
+ * INVALID_ARGUMENT for one that nobody could.
+ */
+export function requirePlan(plan: RolloutPlan): StoredPlan {
+  const read = readPlan(plan);
+  if ("deviceTimeoutMs" in read) return read;
+  throw new ConnectError(
+    read.sentence,
+    read.kind === "unsupported" ? Code.Unimplemented : Code.InvalidArgument,
   );
 }
 

@@ -1,13 +1,8 @@
 import { create } from "@bufbuild/protobuf";
-import { durationFromMs, timestampFromDate } from "@bufbuild/protobuf/wkt";
-import {
-  RolloutPlanSchema,
-  RolloutSchema,
-  RolloutState,
-  type Rollout,
-  type RolloutPlan,
-} from "@nix-ota/proto/nixota/v1/rollout_pb";
+import { timestampFromDate } from "@bufbuild/protobuf/wkt";
+import { RolloutSchema, RolloutState, type Rollout } from "@nix-ota/proto/nixota/v1/rollout_pb";
 
+import { planMessage } from "./rollout-plan.ts";
 import type { StoredRollout } from "./stored-release.ts";
 
 /** The contract's Rollout. Without waves a release is offered to all devices at once. */
@@ -19,11 +14,6 @@ export function rolloutMessage(rollout: StoredRollout): Rollout {
     waveBeganAt: timestampFromDate(rollout.offeredSince),
     ...standingOf(rollout),
   });
-}
-
-/** The contract's RolloutPlan. */
-export function planMessage(deviceTimeoutMs: bigint): RolloutPlan {
-  return create(RolloutPlanSchema, { deviceTimeout: durationFromMs(Number(deviceTimeoutMs)) });
 }
 
 function standingOf(rollout: StoredRollout): { state: RolloutState; explanation: string } {

@@ -1,4 +1,4 @@
-import { Code, ConnectError, type ServiceImpl } from "@connectrpc/connect";
+import type { ServiceImpl } from "@connectrpc/connect";
 import { toHex } from "@nix-ota/proto/hash";
 import { isId } from "@nix-ota/proto/ids";
 import { keyId } from "@nix-ota/proto/key-file";
@@ -20,7 +20,7 @@ import { publish } from "./publish-call.ts";
 import { findUnableDevices, insertListing } from "./queries.ts";
 import { releaseMessage } from "./release-message.ts";
 import { channelExists, findReleases } from "./release-queries.ts";
-import { rolloutCalls } from "./rollout-calls.ts";
+import { requirePlan, rolloutCalls } from "./rollout-calls.ts";
 import type { StoredRelease } from "./stored-release.ts";
 import { channelUnknown, releaseUnknown } from "./unknown.ts";
 import { claimedChannel, verifyManifest } from "./verify.ts";
@@ -35,15 +35,9 @@ export function publishService(deps: Deps): Partial<ServiceImpl<typeof PublishSe
     ...rolloutCalls(deps),
 
     async publish(request, context) {
-      if (request.rollout !== undefined) {
-        // Ignoring it would offer to all devices what was meant for some.
-        throw new ConnectError(
-          "this server rolls out to all devices at once; publish without a rollout plan",
-          Code.Unimplemented,
-        );
-      }
       const channel = channelOf(request.envelopes);
       requirePublish(context, channel);
+      const plan = request.rollout && requirePlan(request.rollout);
       const published = await publish(deps, {
         channel,
         envelopes: request.envelopes,
@@ -52,6 +46,7 @@ export function publishService(deps: Deps): Partial<ServiceImpl<typeof PublishSe
           threshold: Math.max(1, request.threshold),
           keys: request.publicKeys.map(({ key, name }) => ({ publicKey: key, name })),
         },
+        plan,
         actor: actorOf(callerOf(context)),
         address: addressOf(context),
       });

@@ -6,12 +6,7 @@ import { strictParse } from "@nix-ota/proto/strict-parse";
 import { ANY_SUBSTITUTER } from "@nix-ota/proto/substituter-url";
 
 import { OtaError } from "../ota-error.ts";
-
-/** Keys and how many of them have to sign. */
-export interface ChannelKeys {
-  readonly threshold: number;
-  readonly keys: readonly { readonly publicKey: Uint8Array; readonly name: string }[];
-}
+import type { ChannelKeys } from "./channel-keys.ts";
 
 /** A manifest that passed the gate under a channel's keys. */
 export interface VerifiedManifest {

@@ -268,7 +268,10 @@ export type UpdateChannelRequest = Message<"nixota.v1.UpdateChannelRequest"> & {
   name: string;
 
   /**
-   * The whole set of keys after the call. Unset: as it is.
+   * The whole set of keys after the call. Unset: as it is. What is published stays
+   * as it was signed and is offered as before: a device that pins a key that was
+   * dropped takes it, one that does not refuses it. Publishing it again, signed by
+   * a key that stayed, adds that signature.
    *
    * @generated from field: nixota.v1.KeySet keys = 2;
    */
@@ -618,7 +621,7 @@ export const ChannelService: GenService<{
   },
   /**
    * Makes a channel. Caller: scope `admin`. Reasons: CHANNEL_EXISTS,
-   * KEYS_DIFFER for keys that are not sound.
+   * KEYS_DIFFER for keys that are not sound or fewer than the threshold.
    *
    * @generated from rpc nixota.v1.ChannelService.CreateChannel
    */
@@ -630,7 +633,8 @@ export const ChannelService: GenService<{
   /**
    * Changes the fields that are set. Atomic. Keys, threshold and enrolment: scope
    * `admin`; the others: scope `operate:<channel>`. Reasons: CHANNEL_UNKNOWN,
-   * KEYS_DIFFER for keys that are not sound.
+   * KEYS_DIFFER for keys that are not sound or fewer than the threshold.
+   * UNIMPLEMENTED for a plan that this server cannot follow.
    *
    * @generated from rpc nixota.v1.ChannelService.UpdateChannel
    */

@@ -58,7 +58,9 @@ export type PublishRequest = Message<"nixota.v1.PublishRequest"> & {
   threshold: number;
 
   /**
-   * How to roll it out. Unset: the channel's default.
+   * How to roll it out. Unset: the channel's default. A plan that this server
+   * cannot follow is refused with UNIMPLEMENTED. Of a repeated publish it is
+   * ignored.
    *
    * @generated from field: nixota.v1.RolloutPlan rollout = 5;
    */
