@@ -9,9 +9,11 @@ import { doctorCommand } from "./commands/doctor.ts";
 import { enrolTokenCommand } from "./commands/enrol-token.ts";
 import { inspectCommand } from "./commands/inspect.ts";
 import { keygenCommand } from "./commands/keygen.ts";
+import { prepareCommand } from "./commands/prepare.ts";
 import { publishCommand } from "./commands/publish.ts";
 import { releaseCommand } from "./commands/release.ts";
 import { rolloutCommand } from "./commands/rollout.ts";
+import { signCommand } from "./commands/sign.ts";
 import { tokenCommand } from "./commands/token.ts";
 import { verifyCommand } from "./commands/verify.ts";
 import { whoamiCommand } from "./commands/whoami.ts";
@@ -29,6 +31,8 @@ export function createProgram(host: Host): CommandUnknownOpts {
     .version(VERSION)
     .addCommand(keygenCommand(host))
     .addCommand(publishCommand(host))
+    .addCommand(prepareCommand(host))
+    .addCommand(signCommand(host))
     .addCommand(verifyCommand(host))
     .addCommand(inspectCommand(host))
     .addCommand(releaseCommand(host))

@@ -5,6 +5,7 @@ import type { Host } from "../host.ts";
 
 const EXAMPLE = `
 Examples:
+  nix-ota inspect ./release.json
   nix-ota inspect ./release.envelope
   nix-ota inspect --server https://ota.example.com --channel prod --revision 42`;
 
@@ -12,7 +13,10 @@ Examples:
 export function inspectCommand(host: Host) {
   const command = new Command("inspect")
     .description("print what an envelope says, without asking who signed it")
-    .argument("[file]", "file that holds the envelope (default: ask the server)")
+    .argument(
+      "[file]",
+      "file that holds the envelope, or that nix-ota prepare wrote (default: ask the server)",
+    )
     .optionsGroup("What:")
     .option("--channel <name>", "channel to ask the server for")
     .option("--revision <number>", "revision to ask the server for (default: the head)")

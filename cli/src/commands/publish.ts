@@ -25,6 +25,11 @@ export function publishCommand(host: Host) {
   const command = withSignerOptions(
     withContentOptions(
       new Command("publish").description("sign a system and make it the head of a channel"),
+    ).option(
+      "--from <file>",
+      "publish what nix-ota sign has signed; several times: signatures are put together",
+      collect,
+      [] as string[],
     ),
   )
     .option(

@@ -12,7 +12,10 @@ Examples:
 export function verifyCommand(host: Host) {
   const command = new Command("verify")
     .description("put an envelope before the gate that devices have; print each check")
-    .argument("[file]", "file that holds the envelope (default: ask the server)")
+    .argument(
+      "[file]",
+      "file that holds the envelope, or that nix-ota sign wrote (default: ask the server)",
+    )
     .optionsGroup("What:")
     .option("--channel <name>", "channel it must be for")
     .option("--revision <number>", "revision to ask the server for (default: the head)")

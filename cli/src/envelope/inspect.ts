@@ -5,9 +5,12 @@ import { MANIFEST_TYPE, decodeEnvelope } from "@nix-ota/proto/signed-manifest";
 
 import { CliError } from "../cli-error.ts";
 import type { Output } from "../output.ts";
+import type { FileManifest, ReleaseFile } from "../release-file/release-file.ts";
 import { renderFields } from "../table.ts";
 import { safeText } from "../terminal-text.ts";
 import { manifestDocument, manifestFields } from "./manifest-document.ts";
+
+const UNVERIFIED = "nothing of this is verified; nix-ota verify checks who signed it";
 
 /**
  * Prints what an envelope says without asking who signed it.
@@ -19,26 +22,42 @@ export function inspectEnvelope(bytes: Uint8Array, output: Output): void {
   if (!decoded.ok) throw new CliError("rejected", `no envelope: ${decoded.message}`);
   const { payload, payloadType, signatures } = decoded.envelope;
   const manifest = readPayload(payloadType, payload);
-  const keyIds = signatures.map(({ keyId }) => toHex(keyId));
-  output.warn("nothing of this is verified; nix-ota verify checks who signed it");
+  const described = describe({ payload, manifest, signatures }, output);
+  output.warn(UNVERIFIED);
+  output.result({ verified: false, payloadType, ...described.document }, described.text);
+}
+
+/** Prints what a release on its way to its signers says. */
+export function inspectRelease({ manifests, before }: ReleaseFile, output: Output): void {
+  const described = manifests.map((one) => describe(one, output));
+  output.warn(UNVERIFIED);
   output.result(
     {
       verified: false,
-      payloadType,
-      payloadSha256: toHex(sha256(payload)),
-      claimedKeyIds: keyIds,
-      manifest: manifestDocument(manifest),
+      manifests: described.map(({ document }) => document),
+      beforeCount: before.length,
     },
-    () =>
+    () => described.map(({ text }) => text()).join("\n\n"),
+  );
+}
+
+function describe({ payload, manifest, signatures }: FileManifest, output: Output) {
+  const keyIds = signatures.map(({ keyId }) => toHex(keyId));
+  const payloadSha256 = toHex(sha256(payload));
+  const signed =
+    keyIds.length === 0 ? "none yet" : `${keyIds.length}, by key id ${keyIds.join(", ")}`;
+  return {
+    document: { payloadSha256, claimedKeyIds: keyIds, manifest: manifestDocument(manifest) },
+    text: () =>
       renderFields(
         [
           ...manifestFields(manifest),
-          ["payload", `sha256 ${toHex(sha256(payload))}`],
-          ["signatures", `${keyIds.length}, by key id ${keyIds.join(", ")}`],
+          ["payload", `sha256 ${payloadSha256}`],
+          ["signatures", signed],
         ],
         (name) => output.paint("dim", name),
       ),
-  );
+  };
 }
 
 function readPayload(payloadType: string, payload: Uint8Array): Manifest {

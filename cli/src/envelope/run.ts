@@ -7,11 +7,13 @@ import type { Host } from "../host.ts";
 import { parseName } from "../name-argument.ts";
 import { createOutput, type Output } from "../output.ts";
 import { readPublicKey } from "../public-key-argument.ts";
+import { envelopesOf } from "../release-file/envelopes.ts";
+import { isReleaseFile, readRelease } from "../release-file/read.ts";
 import { parseRevision } from "../revision-argument.ts";
 import { serverAccess, type ServerOptions } from "../server-access.ts";
-import { inspectEnvelope } from "./inspect.ts";
+import { inspectEnvelope, inspectRelease } from "./inspect.ts";
 import { readEnvelope, type EnvelopeSource } from "./source.ts";
-import { verifyEnvelope } from "./verify.ts";
+import { verifyEnvelope, verifyEnvelopes } from "./verify.ts";
 
 interface SourceOptions extends ServerOptions {
   channel?: string | undefined;
@@ -40,6 +42,12 @@ export async function runVerify(
     throw new CliError("usage", "no key to verify under; give --public-key, as devices pin it");
   const publicKeys = await Promise.all(options.publicKey.map(readPublicKey));
   const threshold = parseCount("--threshold", options.threshold, 1, publicKeys.length);
+  if (source.kind === "file" && (await isReleaseFile(source.file))) {
+    const { fleet, channel, target, system } = options;
+    const demands = { publicKeys, threshold, fleet, channel, target, system, revision: undefined };
+    const envelopes = envelopesOf(await readRelease(source.file));
+    return verifyEnvelopes(envelopes, demands, host.now(), output);
+  }
   const envelope = await readEnvelope(source, () => connect(options, host, output));
   // What was asked of the server must also be what is signed.
   const target = source.kind === "release" ? source.target : options.target;
@@ -57,6 +65,11 @@ export async function runInspect(
 ): Promise<void> {
   const output = createOutput(host, options);
   const source = sourceOf(file, options);
+  if (source.kind === "file" && (await isReleaseFile(source.file))) {
+    if (options.save !== undefined)
+      throw new CliError("usage", "--save writes an envelope, and a release file is none");
+    return inspectRelease(await readRelease(source.file), output);
+  }
   const envelope = await readEnvelope(source, () => connect(options, host, output));
   inspectEnvelope(envelope, output);
   if (options.save === undefined) return;

@@ -40,34 +40,69 @@ export function verifyEnvelope(
   nowMs: number,
   output: Output,
 ): void {
+  const { document, text, problem } = judgeEnvelope(envelope, demands, nowMs, output);
+  output.result(document, text);
+  if (problem !== undefined) throw new CliError("rejected", problem);
+}
+
+/**
+ * The same for all envelopes of a release: one document with `manifests`, each as an envelope alone
+ * has it.
+ */
+export function verifyEnvelopes(
+  envelopes: readonly { target: string; envelope: Uint8Array }[],
+  demands: Demands,
+  nowMs: number,
+  output: Output,
+): void {
+  const judged = envelopes.map(({ target, envelope }) => ({
+    target,
+    ...judgeEnvelope(envelope, demands, nowMs, output),
+  }));
+  const manifests = judged.map(({ target, document }) => ({ target, ...document }));
+  output.result({ verified: manifests.every(({ verified }) => verified), manifests }, () =>
+    judged
+      .map(({ target, text }) => `${output.paint("bold", `target ${target || "-"}`)}\n${text()}`)
+      .join("\n\n"),
+  );
+  const failed = judged.find(({ problem }) => problem !== undefined);
+  if (failed !== undefined)
+    throw new CliError("rejected", `target ${failed.target || "-"}: ${failed.problem}`);
+}
+
+function judgeEnvelope(envelope: Uint8Array, demands: Demands, nowMs: number, output: Output) {
   const policy = policyOf(demands, nowMs);
   const opened = openManifest(envelope, policy);
   const report = [...gateReport(envelope, policy, opened), ...revisionReport(opened, demands)];
   const verdict = expectRevision(opened, demands);
-  const document = verdict.ok
-    ? {
-        verified: true,
-        code: null,
-        message: null,
-        signedBy: signers(verdict.signedBy, demands).map(({ name, publicKey }) => ({
-          name,
-          keyId: toHex(keyId(publicKey)),
-        })),
-        payloadSha256: toHex(verdict.payloadSha256),
-        manifest: manifestDocument(verdict.manifest),
-      }
-    : {
-        verified: false,
-        code: verdict.code,
-        message: verdict.message,
-        signedBy: [],
-        payloadSha256: null,
-        manifest: null,
-      };
-  output.result({ ...document, checks: report }, () =>
-    reportText(report, verdict, demands, output),
-  );
-  if (!verdict.ok) throw new CliError("rejected", `${verdict.code}: ${verdict.message}`);
+  return {
+    document: { ...verdictDocument(verdict, demands), checks: report },
+    text: () => reportText(report, verdict, demands, output),
+    problem: verdict.ok ? undefined : `${verdict.code}: ${verdict.message}`,
+  };
+}
+
+function verdictDocument(verdict: Judgement, demands: Demands) {
+  if (!verdict.ok)
+    return {
+      verified: false,
+      code: verdict.code,
+      message: verdict.message,
+      signedBy: [],
+      payloadSha256: null,
+      manifest: null,
+    };
+  return {
+    verified: true,
+    code: null,
+    message: null,
+    signedBy: signers(verdict.signedBy, demands).map(({ name, publicKey }) => ({
+      name,
+      keyId: toHex(keyId(publicKey)),
+    })),
+    payloadSha256: toHex(verdict.payloadSha256),
+    manifest: manifestDocument(verdict.manifest),
+  };
 }
 
 function policyOf(demands: Demands, nowMs: number): Policy {

@@ -215,7 +215,7 @@ function partDocument({ content, changes, pathCount, rebootRequired }: PartPrevi
 }
 
 function packageText({ changes: { before, packages }, pathCount }: PartPreview): string {
-  if (before === undefined) return "the first release that devices take here";
+  if (before === undefined) return "nothing before to compare with";
   if (packages === undefined)
     return pathCount === 0
       ? "cannot be compared: the contents are not pinned"

@@ -120,9 +120,10 @@ function knownKeys({ signers, otherKeys }: Publication): readonly PublicKey[] {
   });
 }
 
-async function previewOf(
+/** What a plan comes to, compared with what devices follow. */
+export async function previewOf(
   plan: Plan<Part> & { kind: "release" },
-  { wishes, signers }: Publication,
+  { wishes, signers }: { wishes: ReleaseWishes; signers: readonly PublicKey[] },
   head: Head,
   revision: bigint,
   means: Means,

@@ -1,6 +1,8 @@
 import { terminalAsk } from "../ask.ts";
+import { CliError } from "../cli-error.ts";
 import { connectServer } from "../client.ts";
 import { chosenContext, type ChosenContext } from "../context/chosen-context.ts";
+import { parseCount } from "../count-argument.ts";
 import type { Host } from "../host.ts";
 import { createOutput, type Output } from "../output.ts";
 import { readPublicKey } from "../public-key-argument.ts";
@@ -18,15 +20,23 @@ import {
   type HowOptions,
 } from "./wishes.ts";
 
-/** The command line of publish as it was given, before the context fills it in. */
-export type PublishOptions = Omit<ContentOptions & HowOptions, "channel"> &
-  SignerOptions &
+/** What a command line says of a release, before the context fills it in. */
+export type GivenPublishOptions = Omit<ContentOptions & HowOptions, "channel"> &
   WantedOptions &
   ServerOptions & { channel?: string | undefined; json: boolean; quiet: boolean };
 
+/** The command line of publish as it was given. */
+export type PublishOptions = GivenPublishOptions & SignerOptions & { from: string[] };
+
 /** Runs the command: reads everything there is to read, then publishes. */
 export async function runPublish(given: PublishOptions, host: Host): Promise<void> {
-  const options = withContext(given, await chosenContext(given, host));
+  if (given.from.length > 0) return runPublishFile(given, host);
+  const context = await chosenContext(given, host);
+  const signs = given.key.length + given.keyCommand.length > 0;
+  const options = {
+    ...withContext(given, context),
+    key: signs ? given.key : [...(context?.keys ?? [])],
+  };
   const output = createOutput(host, options);
   const ask = terminalAsk(host);
   expectWanted(options);
@@ -43,17 +53,68 @@ export async function runPublish(given: PublishOptions, host: Host): Promise<voi
   await publish({ wishes, parts, signers, otherKeys }, { server, host, output, ask, needsReboot });
 }
 
+/** Publishes files that were signed elsewhere. */
+async function runPublishFile(options: PublishOptions, host: Host): Promise<void> {
+  const output = createOutput(host, options);
+  expectFromAlone(options);
+  const { publicKey, threshold: text } = options;
+  const threshold = parseCount("--threshold", text, 1, Math.max(1, publicKey.length));
+  const access = await serverAccess(options, host, output);
+  const publicKeys = await Promise.all(publicKey.map(readPublicKey));
+  const [{ readMerged }, { publishFile }] = await Promise.all([
+    import("../release-file/read.ts"),
+    import("../release-file/publish-file.ts"),
+  ]);
+  const release = await readMerged(options.from);
+  const channel = release.manifests[0]?.manifest.channel;
+  if (options.channel !== undefined && options.channel !== channel)
+    throw new CliError(
+      "rejected",
+      `the file is for channel ${channel}, not ${options.channel} as --channel says`,
+    );
+  const server = connectServer(access.url, access.token);
+  const { dryRun = false, yes = false } = options;
+  const means = { server, host, output, ask: terminalAsk(host), needsReboot };
+  await publishFile(release, publicKeys, { threshold, dryRun, yes }, means);
+}
+
+/** What is signed cannot be changed, so that flags about it would do nothing. */
+function expectFromAlone(options: PublishOptions): void {
+  const { storePath, targets, flake, deployJson, revision, notAfter, requireVerifiable } = options;
+  const idle = {
+    "--store-path": storePath,
+    "--targets": targets,
+    "--flake": flake,
+    "--deploy-json": deployJson,
+    "--revision": revision,
+    "--not-after": notAfter,
+    "--target": options.target,
+    "--fleet": options.fleet,
+    "--message": options.message,
+    "--source-revision": options.sourceRevision,
+    "--substituter": options.substituter[0],
+    "--key": options.key[0],
+    "--key-command": options.keyCommand[0],
+    "--require-verifiable": requireVerifiable ? "yes" : "",
+  };
+  const [flag] = Object.entries(idle).flatMap(([flag, value]) => (value ? [flag] : []));
+  if (flag !== undefined)
+    throw new CliError(
+      "usage",
+      `${flag} does nothing with --from, whose files are signed as they are; leave it out`,
+    );
+}
+
 /** What the command line leaves out, the context may say. */
-function withContext(given: PublishOptions, context: ChosenContext | undefined) {
-  const listed = (values: readonly string[], otherwise: readonly string[] = []) => [
-    ...(values.length > 0 ? values : otherwise),
-  ];
-  const signs = given.key.length + given.keyCommand.length > 0;
+export function withContext<Options extends GivenPublishOptions>(
+  given: Options,
+  context: ChosenContext | undefined,
+): Options & { channel: string } {
+  const { substituter } = given;
   return {
     ...given,
     channel: channelOf(given, context),
-    key: signs ? given.key : listed([], context?.keys),
-    substituter: listed(given.substituter, context?.substituters),
+    substituter: substituter.length > 0 ? substituter : [...(context?.substituters ?? [])],
   };
 }
 
