@@ -40,7 +40,7 @@ const DATABASE = "services/src/db/database.ts";
 
 /** What commands do, a folder for each kind of thing that they are about. */
 const CLI_FEATURES =
-  "cli/src/{access,channel,completion,context,device,doctor,envelope,publish,release,release-file,rollout,signing,targets}";
+  "cli/src/{access,channel,completion,context,device,doctor,envelope,publish,release,release-file,rollback,rollout,signing,targets,wait}";
 
 const DEVICE_ADAPTERS = [
   "agent-lock",
