@@ -12,6 +12,7 @@ import { keygenCommand } from "./commands/keygen.ts";
 import { prepareCommand } from "./commands/prepare.ts";
 import { publishCommand } from "./commands/publish.ts";
 import { releaseCommand } from "./commands/release.ts";
+import { rollbackCommand } from "./commands/rollback.ts";
 import { rolloutCommand } from "./commands/rollout.ts";
 import { signCommand } from "./commands/sign.ts";
 import { tokenCommand } from "./commands/token.ts";
@@ -21,7 +22,8 @@ import type { Host } from "./host.ts";
 import { VERSION } from "./version.ts";
 
 const EXIT_CODES = `
-Exit codes: 0 done, 1 failed, 2 wrong command line, 3 refused by the server.
+Exit codes: 0 done, 1 failed, 2 wrong command line, 3 refused by the server; of waiting for
+a rollout 4 failed or halted, 5 devices outstanding when the time is over.
 Environment: NIX_OTA_SERVER, NIX_OTA_TOKEN, NIX_OTA_CONTEXT, NO_COLOR.`;
 
 /** All commands. What a command does is loaded when it runs, so that help is quick. */
@@ -33,6 +35,7 @@ export function createProgram(host: Host): CommandUnknownOpts {
     .addCommand(publishCommand(host))
     .addCommand(prepareCommand(host))
     .addCommand(signCommand(host))
+    .addCommand(rollbackCommand(host))
     .addCommand(verifyCommand(host))
     .addCommand(inspectCommand(host))
     .addCommand(releaseCommand(host))

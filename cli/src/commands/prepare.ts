@@ -5,10 +5,10 @@ import type { Host } from "../host.ts";
 import { withContentOptions } from "./content-options.ts";
 
 const EXAMPLE = `
-Example, for a key that is on a machine without network:
+Example:
   nix-ota prepare --channel prod --store-path ./result --public-key ./sign.pub \\
     --substituter https://cache.example.com --out release.json
-  nix-ota sign release.json --key ./sign.key          # on the machine with the key
+  nix-ota sign release.json --key ./sign.key   # on the machine with the key, which needs no network
   nix-ota publish --from release.json --public-key ./sign.pub
 
 The file is JSON. It holds the bytes to sign, the listings that they pin, and the
