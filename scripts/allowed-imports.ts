@@ -311,7 +311,11 @@ export const allowedImports: readonly Row[] = [
   {
     files:
       "cli/src/{durable-file,file-cache,keygen,passphrase,private-file,public-key-argument,read-file,toplevel,envelope/run,context/run,context/chosen-context}.ts",
-    imports: ["cli/src/!(main|program|run-command).ts", "cli/src/{envelope,context}/*.ts", PROTO],
+    imports: [
+      "cli/src/!(main|program|run-command).ts",
+      "cli/src/{envelope,context,release-file}/*.ts",
+      PROTO,
+    ],
     packages: ["node:*"],
   },
   {

@@ -45,6 +45,15 @@ export function relativeTime(atMs: number | undefined, nowMs: number): string {
   return "–";
 }
 
+/** `0 s`, `4 min 12 s`, `2 h 5 min`. */
+export function durationText(ms: number): string {
+  const seconds = Math.trunc(ms / 1000);
+  const [minutes, hours] = [Math.trunc(seconds / 60), Math.trunc(seconds / 3600)];
+  if (minutes === 0) return `${seconds} s`;
+  if (hours === 0) return `${minutes} min ${seconds % 60} s`;
+  return `${hours} h ${minutes % 60} min`;
+}
+
 /** `r42`; `–` for 0, which stands for no revision. */
 export function revisionText(revision: bigint): string {
   return revision === 0n ? "–" : `r${revision}`;

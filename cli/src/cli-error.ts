@@ -14,6 +14,8 @@ import type { Refusal } from "@nix-ota/proto/reason";
  * - `rejected`: a manifest that did not pass the gate
  * - `declined`: a person said no
  * - `diagnosed`: the doctor found something wrong, and has said what
+ * - `halted`: a release failed on devices, or its rollout was stopped
+ * - `timed-out`: devices were outstanding when the time to wait was over
  */
 export type ErrorKind =
   | "usage"
@@ -26,7 +28,9 @@ export type ErrorKind =
   | "unproven"
   | "rejected"
   | "declined"
-  | "diagnosed";
+  | "diagnosed"
+  | "halted"
+  | "timed-out";
 
 /** The one error of this package: its message is a sentence for the person at the terminal. */
 export class CliError extends Error {

@@ -1,7 +1,14 @@
 import type { ErrorKind } from "./cli-error.ts";
 
-/** What the process ends with. 4 and 5 belong to waiting for a rollout. */
-export const ExitCode = { OK: 0, FAILURE: 1, USAGE: 2, REFUSED: 3 } as const;
+/** What the process ends with. The last two belong to waiting for a rollout. */
+export const ExitCode = {
+  OK: 0,
+  FAILURE: 1,
+  USAGE: 2,
+  REFUSED: 3,
+  HALTED: 4,
+  TIMED_OUT: 5,
+} as const;
 
 const codeOf: Record<ErrorKind, number> = {
   usage: ExitCode.USAGE,
@@ -15,6 +22,8 @@ const codeOf: Record<ErrorKind, number> = {
   rejected: ExitCode.FAILURE,
   declined: ExitCode.FAILURE,
   diagnosed: ExitCode.FAILURE,
+  halted: ExitCode.HALTED,
+  "timed-out": ExitCode.TIMED_OUT,
 };
 
 export function exitCodeOf(kind: ErrorKind): number {

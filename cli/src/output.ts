@@ -14,6 +14,8 @@ export interface Output {
   readonly json: boolean;
   /** The result. `people` is called only when the document is not wanted. */
   result(document: unknown, people: () => string): void;
+  /** With --json, something that happened before the result: a document in a line of stdout. */
+  event(document: unknown): void;
   /** What is going on; silent with --quiet. */
   note(text: string): void;
   warn(text: string): void;
@@ -32,12 +34,17 @@ export interface Output {
   paintNote(format: Format, text: string): string;
 }
 
-export function createOutput(host: Host, wishes: { json: boolean; quiet: boolean }): Output {
+/** @param wishes.lines Whether with --json each document is one line, of which there are several. */
+export function createOutput(
+  host: Host,
+  wishes: { json: boolean; quiet: boolean; lines?: boolean },
+): Output {
   const painter = (sink: Sink) => (format: Format, text: string) =>
     coloured(host, sink) ? styleText(format, text, { validateStream: false }) : text;
   const paint = painter(host.stdout);
   const paintNote = painter(host.stderr);
   const line = progressLine(host);
+  const form = wishes.lines === true ? "line" : "indented";
   const tell = (text: string): void => {
     line.clear();
     host.stderr.write(`${text}\n`);
@@ -46,7 +53,10 @@ export function createOutput(host: Host, wishes: { json: boolean; quiet: boolean
     json: wishes.json,
     result(document, people) {
       line.clear();
-      host.stdout.write(`${wishes.json ? safeJson(document) : people()}\n`);
+      host.stdout.write(`${wishes.json ? safeJson(document, form) : people()}\n`);
+    },
+    event(document) {
+      if (wishes.json) host.stdout.write(`${safeJson(document, "line")}\n`);
     },
     note(text) {
       if (!wishes.quiet) tell(text);

@@ -11,8 +11,8 @@ export function safeText(text: string, maxLength = 1024): string {
 }
 
 /** JSON in which the characters that `safeText` drops are escaped: the same value, safe to print. */
-export function safeJson(value: unknown): string {
-  const text = JSON.stringify(value, undefined, 2);
+export function safeJson(value: unknown, form: "indented" | "line" = "indented"): string {
+  const text = JSON.stringify(value, undefined, form === "line" ? undefined : 2);
   const escape = (character: string): string =>
     `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`;
   return text.replaceAll(CONTROLS, (character) =>

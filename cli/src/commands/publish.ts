@@ -4,6 +4,7 @@ import { collect, withServerOptions } from "../common-options.ts";
 import type { Host } from "../host.ts";
 import { withContentOptions } from "./content-options.ts";
 import { withSignerOptions } from "./signer-options.ts";
+import { withWaitOptions } from "./wait-options.ts";
 
 const EXAMPLE = `
 Examples:
@@ -48,7 +49,15 @@ export function publishCommand(host: Host) {
       "stop before signing when devices pin none of the keys that sign",
       false,
     );
-  return withServerOptions(command)
+  return withServerOptions(
+    withWaitOptions(
+      command.option(
+        "--wait",
+        "wait until every device has proven the release; exits 4 when it fails, 5 when the time is over",
+        false,
+      ),
+    ),
+  )
     .addHelpText("after", EXAMPLE)
     .action(async (options) => {
       const { runPublish } = await import("../publish/run.ts");

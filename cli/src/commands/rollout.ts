@@ -2,12 +2,14 @@ import { Command } from "@commander-js/extra-typings";
 
 import { withServerOptions } from "../common-options.ts";
 import type { Host } from "../host.ts";
+import { withWaitOptions } from "./wait-options.ts";
 
 /** `nix-ota rollout …`. */
 export function rolloutCommand(host: Host) {
   return new Command("rollout")
     .description("where the devices stand with a release, and holding it back")
     .addCommand(statusCommand(host))
+    .addCommand(waitCommand(host))
     .addCommand(pauseCommand(host))
     .addCommand(resumeCommand(host))
     .addCommand(retryCommand(host));
@@ -28,6 +30,27 @@ function statusCommand(host: Host) {
     .action(async (options) => {
       const { rolloutStatus } = await import("../rollout/run.ts");
       await rolloutStatus(options, host);
+    });
+}
+
+const WAIT_EXAMPLE = `
+Examples:
+  nix-ota rollout wait --channel prod --timeout 30m
+  nix-ota rollout wait --channel prod --revision 42 --failures 2% --offline ignore
+
+Exit codes: 0 every device is healthy on it, 4 it failed or was halted, 5 devices are
+outstanding when the time is over. Ctrl-C ends the waiting and leaves the release alone.
+With --json each line is a document: progress, state, failure, and last end.`;
+
+function waitCommand(host: Host) {
+  const command = withWaitOptions(
+    ofRelease("wait").description("wait until every device of a release has proven it"),
+  );
+  return withServerOptions(command)
+    .addHelpText("after", WAIT_EXAMPLE)
+    .action(async (options) => {
+      const { runWait } = await import("../wait/run.ts");
+      await runWait(options, host);
     });
 }
 

@@ -11,6 +11,8 @@ import { channelOf } from "../session.ts";
 import { expectSigners, readSigners, type SignerOptions } from "../signing/read-signers.ts";
 import { expectWanted, readWanted, type WantedOptions } from "../targets/read-wanted.ts";
 import { needsReboot } from "../toplevel.ts";
+import { readWaitOptions, type WaitOptions } from "../wait/options.ts";
+import { waitForRelease } from "../wait/wait.ts";
 import { publish } from "./publish.ts";
 import { readParts } from "./read-parts.ts";
 import {
@@ -26,7 +28,9 @@ export type GivenPublishOptions = Omit<ContentOptions & HowOptions, "channel"> &
   ServerOptions & { channel?: string | undefined; json: boolean; quiet: boolean };
 
 /** The command line of publish as it was given. */
-export type PublishOptions = GivenPublishOptions & SignerOptions & { from: string[] };
+export type PublishOptions = GivenPublishOptions &
+  SignerOptions &
+  WaitOptions & { from: string[]; wait: boolean };
 
 /** Runs the command: reads everything there is to read, then publishes. */
 export async function runPublish(given: PublishOptions, host: Host): Promise<void> {
@@ -37,8 +41,9 @@ export async function runPublish(given: PublishOptions, host: Host): Promise<voi
     ...withContext(given, context),
     key: signs ? given.key : [...(context?.keys ?? [])],
   };
-  const output = createOutput(host, options);
+  const output = createOutput(host, { ...options, lines: options.wait });
   const ask = terminalAsk(host);
+  const waitRule = readWaitOptions(options);
   expectWanted(options);
   expectSigners(options);
   const content = readContentWishes(options, host.now());
@@ -50,12 +55,19 @@ export async function runPublish(given: PublishOptions, host: Host): Promise<voi
   const wanted = await readWanted(options, output, host.signal);
   const parts = await readParts(wanted, content, output, host.signal);
   const server = connectServer(access.url, access.token);
-  await publish({ wishes, parts, signers, otherKeys }, { server, host, output, ask, needsReboot });
+  const revision = await publish(
+    { wishes, parts, signers, otherKeys },
+    { server, host, output, ask, needsReboot },
+  );
+  if (!options.wait || revision === undefined) return;
+  const { channel } = wishes;
+  await waitForRelease({ ...waitRule, channel, revision }, { server, host, output });
 }
 
 /** Publishes files that were signed elsewhere. */
 async function runPublishFile(options: PublishOptions, host: Host): Promise<void> {
-  const output = createOutput(host, options);
+  const output = createOutput(host, { ...options, lines: options.wait });
+  const waitRule = readWaitOptions(options);
   expectFromAlone(options);
   const { publicKey, threshold: text } = options;
   const threshold = parseCount("--threshold", text, 1, Math.max(1, publicKey.length));
@@ -75,7 +87,9 @@ async function runPublishFile(options: PublishOptions, host: Host): Promise<void
   const server = connectServer(access.url, access.token);
   const { dryRun = false, yes = false } = options;
   const means = { server, host, output, ask: terminalAsk(host), needsReboot };
-  await publishFile(release, publicKeys, { threshold, dryRun, yes }, means);
+  const published = await publishFile(release, publicKeys, { threshold, dryRun, yes }, means);
+  if (!options.wait || published === undefined) return;
+  await waitForRelease({ ...waitRule, ...published }, { server, host, output });
 }
 
 /** What is signed cannot be changed, so that flags about it would do nothing. */
