@@ -17,6 +17,8 @@ export interface Preview {
   /** The head before, undefined for the first release. */
   headRevision: bigint | undefined;
   parts: readonly PartPreview[];
+  /** When it was prepared, where that was not just now; seconds since 1970 UTC. */
+  preparedAtS?: bigint;
   /** Targets whose devices have the wanted content and stay where they are. */
   unchanged: readonly { target: string; revision: bigint; storePath: string }[];
   signers: readonly PublicKey[];
@@ -49,6 +51,7 @@ export function previewText(preview: Preview, paint: Output["paint"]): string {
   const common = commonFields(parts);
   const last = [
     ...(common ?? []),
+    ["prepared", preview.preparedAtS === undefined ? "" : dateText(preview.preparedAtS)],
     ["unchanged", unchangedText(preview.unchanged)],
     ["signed by", preview.signers.map(signerText).join(", ")],
   ] as const;
@@ -99,6 +102,7 @@ function partFields(part: PartPreview): Fields {
 /** What is mostly the same for all targets. */
 function contentFields(content: Content): Fields {
   return [
+    ["system", content.system],
     ["contents", content.closureDigest.length === 0 ? "not pinned" : "pinned by their hashes"],
     ["caches", content.substituters.join(", ")],
     ["fleet", content.fleet],
@@ -117,8 +121,9 @@ function commonFields(parts: readonly PartPreview[]): Fields | undefined {
   return agree ? first : undefined;
 }
 
+/** Two lines a target: what is signed for it does not fit into one, and nothing of it is cut. */
 function partTable(parts: readonly PartPreview[], dim: (name: string) => string): string {
-  return renderTable(
+  const table = renderTable(
     [
       { title: "TARGET" },
       { title: "BEFORE", align: "right" },
@@ -126,7 +131,6 @@ function partTable(parts: readonly PartPreview[], dim: (name: string) => string)
       { title: "DOWNLOAD", align: "right" },
       { title: "REBOOT" },
       { title: "PACKAGES" },
-      { title: "SYSTEM" },
     ],
     parts.map(({ content, changes, rebootRequired }) => [
       targetText(content.target),
@@ -135,10 +139,12 @@ function partTable(parts: readonly PartPreview[], dim: (name: string) => string)
       changes.downloadBytes === undefined ? "?" : byteText(changes.downloadBytes),
       rebootRequired === undefined ? "?" : rebootRequired ? "yes" : "no",
       packageCounts(changes.packages),
-      content.storePath,
     ]),
     { emphasise: dim },
   );
+  const [titles = "", ...rows] = table.split("\n");
+  const paths = parts.map(({ content }) => `  ${content.storePath}`);
+  return [titles, ...rows.flatMap((row, index) => [row, paths[index] ?? ""])].join("\n");
 }
 
 /** Long lists are cut: these stay as they are. */
@@ -275,8 +281,10 @@ function signerText({ name, publicKey }: PublicKey): string {
   return `${name} (key id ${toHex(keyId(publicKey))})`;
 }
 
+/** A number that no calendar has stays one. */
 function dateText(seconds: bigint): string {
-  return new Date(Number(seconds) * 1000).toISOString();
+  const date = new Date(Number(seconds) * 1000);
+  return Number.isNaN(date.getTime()) ? `${seconds} s after 1970` : date.toISOString();
 }
 
 function indent(text: string): string {

@@ -57,6 +57,7 @@ it("publishes the next release after the proven head, shows what changes, brings
       "  closure    3.9 KiB in 4 paths (+1000 B)",
       "  download   1.2 KiB in 3 paths for a device on r1",
       "  reboot     needed: kernel, initrd or kernel parameters differ",
+      "  system     x86_64-linux",
       "  contents   pinned by their hashes",
       "  caches     https://cache.test",
       "  signed by  sign (key id fe812c12f3ab4ce6ac5db69ac352f906)",

@@ -52,13 +52,16 @@ it("folds many targets to one line each and shows what is common once", async ()
     double,
     releaseOf(targets.map((target) => partOf(CLOSURE_2, { target, message: "weekly" }))),
   );
-  const line = (target: string): string =>
-    `  ${target}           r1  3.9 KiB   1.2 KiB  yes     ~2 +1 -0  ${CLOSURE_2[0]?.path}`;
+  const lines = (target: string): string[] => [
+    `  ${target}           r1  3.9 KiB   1.2 KiB  yes     ~2 +1 -0`,
+    `    ${CLOSURE_2[0]?.path}`,
+  ];
   expect(host.err()).toBe(
     [
       "prod r1 → r2, 4 targets",
-      "  TARGET  BEFORE     SIZE  DOWNLOAD  REBOOT  PACKAGES  SYSTEM",
-      ...targets.map(line),
+      "  TARGET  BEFORE     SIZE  DOWNLOAD  REBOOT  PACKAGES",
+      ...targets.flatMap(lines),
+      "  system     x86_64-linux",
       "  contents   pinned by their hashes",
       "  caches     https://cache.test",
       "  message    weekly",

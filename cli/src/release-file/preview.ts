@@ -53,7 +53,9 @@ export function viewFile(
       rebootRequired: undefined,
     };
   });
-  const preview = { channel, revision, headRevision: provenHead, parts, unchanged: [], signers };
+  const preparedAtS = first?.manifest.issuedAtS ?? 0n;
+  const common = { channel, revision, headRevision: provenHead, preparedAtS };
+  const preview = { ...common, parts, unchanged: [], signers };
   return { preview, provenHead };
 }
 

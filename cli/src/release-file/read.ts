@@ -1,6 +1,4 @@
-import { ManifestSchema } from "@nix-ota/proto/nixota/v1/manifest_pb";
 import { MANIFEST_TYPE, MAX_SIGNATURES, decodeEnvelope } from "@nix-ota/proto/signed-manifest";
-import { strictParse } from "@nix-ota/proto/strict-parse";
 
 import { CliError } from "../cli-error.ts";
 import { readBytes, readFileBounded } from "../read-file.ts";
@@ -12,6 +10,7 @@ import {
   type FileSignature,
   type ReleaseFile,
 } from "./release-file.ts";
+import { readSoundManifest } from "./sound-manifest.ts";
 
 const REMEDY = "name a file of nix-ota prepare, or an envelope";
 
@@ -89,8 +88,7 @@ async function readOne(file: string): Promise<FileManifest> {
       `${file} is neither a release file nor the envelope of a manifest; ${REMEDY}`,
     );
   const { payload, signatures } = decoded.envelope;
-  const parsed = strictParse(ManifestSchema, payload, "none");
-  if (!parsed.ok)
-    throw new CliError("rejected", `the manifest in ${file} cannot be read: ${parsed.why}`);
-  return { payload, manifest: parsed.message, signatures };
+  const read = readSoundManifest(payload);
+  if (!read.ok) throw new CliError("rejected", `${file} holds no sound manifest: ${read.why}`);
+  return { payload, manifest: read.manifest, signatures };
 }

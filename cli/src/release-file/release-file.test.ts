@@ -5,7 +5,7 @@ import { create, toBinary } from "@bufbuild/protobuf";
 import { toHex } from "@nix-ota/proto/hash";
 import { publicHalf } from "@nix-ota/proto/key-file";
 import { listingDigest, makeListing } from "@nix-ota/proto/listing";
-import { ManifestSchema } from "@nix-ota/proto/nixota/v1/manifest_pb";
+import { ManifestSchema, type Manifest } from "@nix-ota/proto/nixota/v1/manifest_pb";
 import { decodeEnvelope, signManifest } from "@nix-ota/proto/signed-manifest";
 import { expect, it } from "vitest";
 
@@ -92,8 +92,10 @@ it("prepares, signs elsewhere and publishes from a third place the very bytes th
       "               openssh 9.6p1 → 9.7p1",
       "  closure    3.9 KiB in 4 paths (+1000 B)",
       "  reboot     not known: the system before is not in this store",
+      "  system     x86_64-linux",
       "  contents   pinned by their hashes",
       "  caches     https://cache.test",
+      "  prepared   2026-11-22T12:00:00.000Z",
       "  signed by  sign (key id fe812c12f3ab4ce6ac5db69ac352f906)",
       "",
     ].join("\n"),
@@ -175,25 +177,18 @@ it("fast-forward: a jump over a thousand is not signed unless the number is aske
   const file = await prepared(await afterFirst());
   const [only] = file.manifests;
   if (only === undefined) throw new Error("no manifest");
-  const far = jumped(file, 1003n);
+  const far = changedTo(file, { revision: 1003n });
   await expect(signed(far)).rejects.toThrow(/^r1003 is not proven/u);
   expect((await signed(far, { revision: 1003n })).err).toContain("r1 → r1003");
-  expect((await signed(jumped(file, 1001n))).file.manifests).toHaveLength(1);
+  expect((await signed(changedTo(file, { revision: 1001n }))).file.manifests).toHaveLength(1);
 });
 
 it("replay: does not sign a number that the own keys signed already", async () => {
   const file = await prepared(await afterFirst());
-  await expect(signed(jumped(file, 1n))).rejects.toThrow(/^r1 is not above r1, which your keys/u);
+  await expect(signed(changedTo(file, { revision: 1n }))).rejects.toThrow(
+    /^r1 is not above r1, which your keys/u,
+  );
 });
-
-/** The file with another number in its manifest. */
-function jumped(file: ReleaseFile, revision: bigint): ReleaseFile {
-  const manifests = file.manifests.map(({ manifest }) => {
-    const other = create(ManifestSchema, { ...manifest, revision });
-    return { payload: toBinary(ManifestSchema, other), manifest: other, signatures: [] };
-  });
-  return { ...file, manifests };
-}
 
 it("without a terminal --yes is needed, on one a no signs nothing", async () => {
   const file = await prepared(await afterFirst());
@@ -212,16 +207,8 @@ it.each<[string, Partial<SigningWishes>, string]>([
 
 it("shows the leave that a manifest gives, which this program would not have written", async () => {
   const file = await prepared(await afterFirst());
-  const manifests = file.manifests.map(({ manifest }) => {
-    const other = create(ManifestSchema, {
-      ...manifest,
-      nextChannel: "lab",
-      allowKeyChange: true,
-      allowAgentRemoval: true,
-    });
-    return { payload: toBinary(ManifestSchema, other), manifest: other, signatures: [] };
-  });
-  const { err } = await signed({ ...file, manifests });
+  const leave = { nextChannel: "lab", allowKeyChange: true, allowAgentRemoval: true };
+  const { err } = await signed(changedTo(file, leave));
   expect(err).toContain(
     "leave      devices may move to channel lab, a system without agent, a system that trusts other keys",
   );
@@ -277,6 +264,40 @@ it.each<[string, (document: Document) => unknown]>([
     expect.objectContaining({ kind: "rejected" }),
   );
 });
+
+it.each<[string, Partial<Omit<Manifest, "$typeName" | "$unknown">>]>([
+  ["channel", { channel: "prod\u001b[2J" }],
+  ["target", { target: "Front" }],
+  ["next channel", { nextChannel: "a b" }],
+  ["store path", { storePath: "/nix/store/--no-check-sigs" }],
+  ["cache", { substituters: ["https://cache.test/?trusted=true"] }],
+  ["system", { system: "x" }],
+])(
+  "shows no manifest whose %s is none, for it could pass for something else",
+  async (_, values) => {
+    const text = printReleaseFile(changedTo(await prepared(await afterFirst()), values));
+    expect(() => parseReleaseFile(text, "f")).toThrow(/^f holds no sound manifest 1: /u);
+  },
+);
+
+it("does not stumble over times that no calendar has, which devices refuse", async () => {
+  const endless = { issuedAtS: 2n ** 62n, notAfterS: 2n ** 63n - 1n };
+  await expect(signed(changedTo(await prepared(await afterFirst()), endless))).rejects.toThrow(
+    `devices would refuse the manifest: signing time ${2n ** 62n} s is none`,
+  );
+});
+
+/** The file with other values in its manifest. */
+function changedTo(
+  file: ReleaseFile,
+  values: Partial<Omit<Manifest, "$typeName" | "$unknown">>,
+): ReleaseFile {
+  const manifests = file.manifests.map(({ manifest }) => {
+    const other = create(ManifestSchema, { ...manifest, ...values });
+    return { payload: toBinary(ManifestSchema, other), manifest: other, signatures: [] };
+  });
+  return { ...file, manifests };
+}
 
 it("refuses a file whose listing does not hold the system that is signed", async () => {
   const file = await prepared(await afterFirst());

@@ -2,16 +2,16 @@ import { sameBytes } from "@nix-ota/proto/bytes";
 import { fromBase64, fromHex, toBase64, toHex } from "@nix-ota/proto/hash";
 import { KEY_ID_BYTES } from "@nix-ota/proto/key-file";
 import { listingDigest, parseListing } from "@nix-ota/proto/listing";
-import { ManifestSchema, type Manifest } from "@nix-ota/proto/nixota/v1/manifest_pb";
+import type { Manifest } from "@nix-ota/proto/nixota/v1/manifest_pb";
 import {
   MAX_ENVELOPE_BYTES,
   MAX_PAYLOAD_BYTES,
   MAX_SIGNATURES,
 } from "@nix-ota/proto/signed-manifest";
-import { strictParse } from "@nix-ota/proto/strict-parse";
 
 import { CliError } from "../cli-error.ts";
 import { MAX_TARGETS } from "../targets/wanted.ts";
+import { readSoundManifest } from "./sound-manifest.ts";
 
 /**
  * A release on its way from the machine that prepares it to those that sign it and the one that
@@ -146,14 +146,13 @@ function readManifest(
   fail: Fail,
 ): FileManifest {
   const payload = bytesOf(text, MAX_PAYLOAD_BYTES) ?? fail(`holds no payload in ${name}`);
-  // No unknown field of any kind: it could not be shown.
-  const parsed = strictParse(ManifestSchema, payload, "none");
-  if (!parsed.ok) return fail(`cannot be read in ${name}: ${parsed.why}`);
+  const read = readSoundManifest(payload);
+  if (!read.ok) return fail(`holds no sound ${name}: ${read.why}`);
   if (signatures.length > MAX_SIGNATURES)
     fail(`holds over ${MAX_SIGNATURES} signatures in ${name}`);
   return {
     payload,
-    manifest: parsed.message,
+    manifest: read.manifest,
     signatures: signatures.map((one) => {
       const keyId = fromHex(one.keyId);
       const signature = fromBase64(one.signature);
