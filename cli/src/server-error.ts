@@ -97,9 +97,13 @@ function translate(error: ConnectError, url: string): CliError {
   }
   switch (error.code) {
     case Code.Unimplemented:
-      return new CliError("refused", `${url} does not know this call; check --server`, {
-        cause: error,
-      });
+      return new CliError(
+        "refused",
+        `${url} does not know this call; check --server, and that both have one version`,
+        {
+          cause: error,
+        },
+      );
     case Code.Unauthenticated:
       return new CliError(
         "refused",

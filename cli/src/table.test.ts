@@ -44,3 +44,31 @@ it("cuts the last column to the terminal's width, but neither colour nor a slive
   expect(renderTable(COLUMNS, rows, { maxWidth: 5 }).split("\n")[1]).toContain("a sentence that…");
   expect(renderTable(COLUMNS, rows)).toContain("rest of the line");
 });
+
+it("leaves spare columns out where the terminal is too narrow, and only as many as it must", () => {
+  const columns = [
+    { title: "NAME" },
+    { title: "CHANNEL", spare: 1 },
+    { title: "TARGET", spare: 2 },
+    { title: "STATE" },
+  ];
+  const rows = [["fridge-001", "prod", "front-door", "idle"]];
+  const titles = (maxWidth: number) =>
+    renderTable(columns, rows, { maxWidth }).split("\n")[0]?.split(/ +/u);
+  expect(titles(80)).toEqual(["NAME", "CHANNEL", "TARGET", "STATE"]);
+  expect(titles(38)).toEqual(["NAME", "CHANNEL", "TARGET", "STATE"]);
+  expect(titles(37)).toEqual(["NAME", "CHANNEL", "STATE"]);
+  expect(titles(20)).toEqual(["NAME", "STATE"]);
+  expect(titles(5)).toEqual(["NAME", "STATE"]);
+});
+
+it("breaks sentences of fields at blanks, and no word", () => {
+  const sentence = "r42 failed on it and it will not try again";
+  expect(renderFields([["because", sentence]], undefined, 30)).toBe(
+    ["because  r42 failed on it and", "         it will not try again"].join("\n"),
+  );
+  const path = "/nix/store/5aixlp2q5j8bv7nfrpl3zvakwbkhcq3i-nixos-system";
+  expect(renderFields([["path", path]], undefined, 30)).toBe(`path  ${path}`);
+  const red = (text: string): string => styleText("red", text, { validateStream: false });
+  expect(renderFields([["because", red(sentence)]], undefined, 30).split("\n")).toHaveLength(2);
+});

@@ -162,7 +162,7 @@ it("prints a new token's secret alone on stdout, so that it can be piped", async
   expect(await server.run("token", "create", "ci", ...scopes, "--expires", "90d")).toEqual({
     code: 0,
     out: "nota_t9_secret\n",
-    err: "token t9 (ci): publish:prod, operate:*; expires in 90 d; its secret is shown this once:\n",
+    err: "token t9 (ci): publish:prod, operate:*; expires 2027-02-20T12:00:00Z; its secret is shown this once:\n",
   });
   expect(asked).toEqual([
     { name: "ci", scopes: ["publish:prod", "operate:*"], expiresAt: NOW_MS + 90 * DAY_MS },
@@ -271,7 +271,7 @@ it("makes, lists and ends enrolment tokens", async () => {
   expect(made).toEqual({
     code: 0,
     out: "nota_e9_secret\n",
-    err: "enrolment token e9: 50 devices of prod, expires in 1 d; its secret is shown this once:\n",
+    err: "enrolment token e9: 50 devices of prod, expires 2026-11-23T12:00:00Z; its secret is shown this once:\n",
   });
   expect(asked).toEqual([{ channel: "prod", maxUses: 50, expiresAt: undefined }]);
   expect((await server.run("enrol-token", "list")).out).toBe(

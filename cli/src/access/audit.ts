@@ -56,7 +56,14 @@ function auditTable(
   style: Parameters<typeof renderTable>[2],
 ): string {
   return renderTable(
-    ["WHEN", "ACTOR", "ACTION", "SUBJECT", "FROM", "CHANGE"].map((title) => ({ title })),
+    [
+      { title: "WHEN" },
+      { title: "ACTOR" },
+      { title: "ACTION" },
+      { title: "SUBJECT" },
+      { title: "FROM", spare: 1 },
+      { title: "CHANGE" },
+    ],
     entries.map((entry) => [
       relativeTime(momentMs(entry.at), nowMs),
       safeText(entry.actor),

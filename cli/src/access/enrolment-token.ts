@@ -34,7 +34,7 @@ export async function createEnrolmentToken(options: CreateOptions, host: Host): 
     return {
       secret: answer.secret,
       document: enrolmentTokenDocument(token, host.now()),
-      made: `enrolment token ${safeText(token.id)}: ${countOf(token.maxUses, "device")} of ${safeText(token.channel)}, ${expiryText(token, host.now())}`,
+      made: `enrolment token ${safeText(token.id)}: ${countOf(token.maxUses, "device")} of ${safeText(token.channel)}, ${expiryText(token)}`,
     };
   });
 }

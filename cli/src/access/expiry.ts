@@ -2,7 +2,7 @@ import { timestampFromMs, type Timestamp } from "@bufbuild/protobuf/wkt";
 
 import { relativeTime } from "../amounts.ts";
 import { parseDeadline } from "../deadline.ts";
-import { momentMs } from "../moment.ts";
+import { momentMs, momentText } from "../moment.ts";
 
 /**
  * When something ends, as a request says it; absent: the server's default.
@@ -14,13 +14,10 @@ export function expiry(expires: string | undefined, nowMs: number) {
   return { expiresAt: timestampFromMs(Number(parseDeadline(expires, nowMs)) * 1000) };
 }
 
-/** `expires in 89 d`, `never expires`. */
-export function expiryText(
-  { expiresAt }: { expiresAt?: Timestamp | undefined },
-  nowMs: number,
-): string {
-  if (expiresAt === undefined) return "never expires";
-  return `expires ${relativeTime(momentMs(expiresAt), nowMs)}`;
+/** `expires 2027-02-23T18:42:00Z`, `never expires`. */
+export function expiryText({ expiresAt }: { expiresAt?: Timestamp | undefined }): string {
+  const at = momentText(expiresAt);
+  return at === null ? "never expires" : `expires ${at.replace(".000Z", "Z")}`;
 }
 
 /** `in 89 d`, `5 min ago`, `never`. */

@@ -44,7 +44,7 @@ export async function createToken(name: string, options: CreateOptions, host: Ho
     return {
       secret,
       document: tokenDocument(made, host.now()),
-      made: `token ${safeText(made.id)} (${safeText(made.name)}): ${scopes}; ${expiryText(made, host.now())}`,
+      made: `token ${safeText(made.id)} (${safeText(made.name)}): ${scopes}; ${expiryText(made)}`,
     };
   });
 }

@@ -3,9 +3,9 @@ import type { GetCallerResponse } from "@nix-ota/proto/nixota/v1/access_service_
 import { relativeTime } from "../amounts.ts";
 import type { Host } from "../host.ts";
 import { momentMs, momentText } from "../moment.ts";
+import { fieldsText } from "../print-fields.ts";
 import { answerOf } from "../server-error.ts";
 import { openSession, type SessionOptions } from "../session.ts";
-import { renderFields } from "../table.ts";
 import { safeText } from "../terminal-text.ts";
 
 /** Prints who the server takes the caller for. */
@@ -13,7 +13,7 @@ export async function whoami(options: SessionOptions, host: Host): Promise<void>
   const { server, output, context } = await openSession(options, host);
   const caller = await answerOf(server.access.getCaller({}), server.url);
   output.result({ ...callerDocument(caller), server: server.url }, () =>
-    renderFields(
+    fieldsText(
       [
         ["name", safeText(caller.name)],
         ["scopes", caller.scopes.map((scope) => safeText(scope)).join(", ") || "none"],
@@ -22,7 +22,7 @@ export async function whoami(options: SessionOptions, host: Host): Promise<void>
         ["version", safeText(caller.serverVersion)],
         ["context", context?.name ?? ""],
       ],
-      (name) => output.paint("dim", name),
+      output,
     ),
   );
 }

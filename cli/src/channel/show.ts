@@ -9,10 +9,10 @@ import type { Host } from "../host.ts";
 import { momentMs, momentText } from "../moment.ts";
 import { parseName } from "../name-argument.ts";
 import type { Output } from "../output.ts";
+import { fieldsText } from "../print-fields.ts";
 import { rolloutDocument, rolloutStateText } from "../rollout/state.ts";
 import { answerOf, given } from "../server-error.ts";
 import { channelOf, openSession, type SessionOptions } from "../session.ts";
-import { renderFields } from "../table.ts";
 import { safeText } from "../terminal-text.ts";
 import { channelDocument } from "./document.ts";
 
@@ -48,7 +48,7 @@ function channelText(
     ["enrolment", enumText(EnrolmentModeSchema, channel.enrolment) || "the server's default"],
     ["made", madeText(channel, nowMs)],
   ];
-  return renderFields(fields, (field) => output.paint("dim", field));
+  return fieldsText(fields, output);
 }
 
 /** Devices above the head are how a restored backup shows. */
@@ -58,7 +58,7 @@ function floorText({ fleetFloorRevision, headRevision, name }: Channel, output: 
   if (fleetFloorRevision <= headRevision) return upTo;
   return output.paint(
     "red",
-    `${upTo}, above the head: this server was restored from an older backup, or a device lies;\nnix-ota channel recover ${safeText(name)} --dry-run shows what can be had back`,
+    `${upTo}, above the head: this server was restored from an older backup, or a device lies; nix-ota channel recover ${safeText(name)} --dry-run shows what can be had back`,
   );
 }
 

@@ -4,8 +4,9 @@ import { CliError } from "../cli-error.ts";
 import type { Host } from "../host.ts";
 import { parseName } from "../name-argument.ts";
 import { createOutput, type Output } from "../output.ts";
+import { fieldsText } from "../print-fields.ts";
 import { parseServerUrl } from "../server-access.ts";
-import { renderFields, renderTable } from "../table.ts";
+import { renderTable } from "../table.ts";
 import { safeText } from "../terminal-text.ts";
 import { chosenContext, contextOf } from "./chosen-context.ts";
 import type { Config, Context } from "./config-document.ts";
@@ -165,8 +166,8 @@ function contextText(document: ReturnType<typeof contextDocument>, output: Outpu
     ["substituters", document.substituters.join(", ")],
     ["keys", document.keys.join(", ")],
   ];
-  return renderFields(
+  return fieldsText(
     fields.map(([name, value]) => [name, safeText(value)]),
-    (name) => output.paint("dim", name),
+    output,
   );
 }

@@ -47,8 +47,8 @@ function deviceTable(devices: readonly Device[], nowMs: number, output: Output):
   return renderTable(
     [
       { title: "DEVICE" },
-      { title: "CHANNEL" },
-      { title: "TARGET" },
+      { title: "CHANNEL", spare: 1 },
+      { title: "TARGET", spare: 2 },
       { title: "RUNS", align: "right" },
       { title: "STATE" },
       { title: "LAST ATTEMPT" },

@@ -9,8 +9,9 @@ import { enumText } from "../enum-text.ts";
 import type { Host } from "../host.ts";
 import { momentMs, momentText } from "../moment.ts";
 import type { Output } from "../output.ts";
+import { fieldsText } from "../print-fields.ts";
 import { answerOf } from "../server-error.ts";
-import { renderFields, renderTable } from "../table.ts";
+import { renderTable } from "../table.ts";
 import { safeText } from "../terminal-text.ts";
 import { deviceDocument, eventDocument } from "./document.ts";
 import { paintMood } from "./mood-paint.ts";
@@ -69,7 +70,12 @@ function deviceText(device: Device, nowMs: number, output: Output): string {
     ["enrolled", enrolledText(device, nowMs)],
     ["seen", seenText(device, nowMs)],
   ];
-  return [...warnings(device, nowMs, output), fieldsText(fields, output)].join("\n");
+  const painted = new Set(["state", "last attempt"]);
+  const safe = fields.map(([name, value]): [string, string] => [
+    name,
+    painted.has(name) ? value : safeText(value),
+  ]);
+  return [...warnings(device, nowMs, output), fieldsText(safe, output)].join("\n");
 }
 
 /** What somebody has to look into, with what to do. */
@@ -88,14 +94,6 @@ function warnings(device: Device, nowMs: number, output: Output): string[] {
           `somebody came as ${id} with another key ${relativeTime(conflictMs, nowMs)}; if it was installed anew, nix-ota device forget ${id} lets it in`,
         ]),
   ].map((text) => output.paint("red", text));
-}
-
-function fieldsText(fields: readonly [string, string][], output: Output): string {
-  const painted = new Set(["state", "last attempt"]);
-  return renderFields(
-    fields.map(([name, value]) => [name, painted.has(name) ? value : safeText(value)]),
-    (name) => output.paint("dim", name),
-  );
 }
 
 function ownKeyText({ publicKey, keyEpoch }: Device): string {

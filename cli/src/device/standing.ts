@@ -50,17 +50,17 @@ export function attemptText(attempt: Attempt | undefined): { text: string; mood:
   return { text: why === "" ? ended : `${ended}: ${why}`, mood };
 }
 
-/** What operators and devices want known beside the state: `key conflict, pinned to r41`. */
+/** What operators and devices want known beside the state: `key conflict, pin r41, not r39`. */
 export function deviceNotes(device: Device): string {
   const { attempt, pinnedRevision, quarantinedRevisions, retryRevision } = device;
   // Said by the last attempt already.
   const quarantined = quarantinedRevisions.filter((revision) => revision !== attempt?.revision);
   return [
     ...(device.keyConflictAt === undefined ? [] : ["key conflict"]),
-    ...(pinnedRevision === 0n ? [] : [`pinned to ${revisionText(pinnedRevision)}`]),
-    ...(retryRevision === 0n ? [] : [`to retry ${revisionText(retryRevision)}`]),
+    ...(pinnedRevision === 0n ? [] : [`pin ${revisionText(pinnedRevision)}`]),
+    ...(retryRevision === 0n ? [] : [`retry ${revisionText(retryRevision)}`]),
     ...(quarantined.length === 0
       ? []
-      : [`will not take ${quarantined.map(revisionText).join(", ")}`]),
+      : [`not ${quarantined.map(revisionText).join(", ")}`]),
   ].join(", ");
 }

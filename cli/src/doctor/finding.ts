@@ -1,5 +1,5 @@
 import type { Output } from "../output.ts";
-import { renderTable } from "../table.ts";
+import { breakLines } from "../table.ts";
 import { safeText } from "../terminal-text.ts";
 
 /**
@@ -25,16 +25,22 @@ export interface Finding {
 
 const COLOUR = { ok: "green", warning: "yellow", wrong: "red", skipped: "dim" } as const;
 
-/** The findings for a person, each remedy behind what was found. */
+/** The findings for a person: each with what to do about it, in lines that the terminal holds. */
 export function findingsText(findings: readonly Finding[], output: Output): string {
-  return renderTable(
-    [{ title: "" }, { title: "CHECK" }, { title: "FOUND" }],
-    findings.map(({ verdict, check, found, remedy }) => [
-      output.paint(COLOUR[verdict], verdict),
-      check,
-      safeText(remedy === "" ? found : `${found}; ${remedy}`),
-    ]),
-    // What to do must be readable whole.
-    { ...output.tableStyle(), maxWidth: undefined },
-  );
+  const widthOf = (texts: readonly string[]): number =>
+    Math.max(0, ...texts.map((text) => text.length));
+  const verdictWidth = widthOf(findings.map(({ verdict }) => verdict));
+  const checkWidth = widthOf(findings.map(({ check }) => check));
+  const margin = verdictWidth + checkWidth + 4;
+  const room = (output.tableStyle().maxWidth ?? Number.POSITIVE_INFINITY) - margin;
+  return findings
+    .map(({ verdict, check, found, remedy }) => {
+      const text = breakLines(safeText(remedy === "" ? found : `${found}; ${remedy}`), room);
+      return [
+        output.paint(COLOUR[verdict], verdict.padEnd(verdictWidth)),
+        check.padEnd(checkWidth),
+        text.replaceAll("\n", `\n${" ".repeat(margin)}`),
+      ].join("  ");
+    })
+    .join("\n");
 }

@@ -67,10 +67,14 @@ function columnsOf(nowMs: number, output: Output): readonly ReleaseColumn[] {
   };
   return [
     { title: "RELEASE", align: "right", cell: ({ revision }) => revisionText(revision) },
-    { title: "PUBLISHED", cell: ({ publishedAt }) => relativeTime(momentMs(publishedAt), nowMs) },
+    {
+      title: "PUBLISHED",
+      spare: 1,
+      cell: ({ publishedAt }) => relativeTime(momentMs(publishedAt), nowMs),
+    },
     { title: "TARGET", optional: true, cell: targetText },
-    { title: "SYSTEM", cell: ({ manifests }) => pathText(manifests[0]?.storePath ?? "") },
-    { title: "SIZE", align: "right", cell: sizeText },
+    { title: "SYSTEM", spare: 2, cell: ({ manifests }) => pathText(manifests[0]?.storePath ?? "") },
+    { title: "SIZE", align: "right", spare: 3, cell: sizeText },
     { title: "OK", align: "right", cell: ({ outcomes }) => counted(outcomes?.applied, "green") },
     { title: "BACK", align: "right", cell: ({ outcomes }) => counted(outcomes?.rolledBack, "red") },
     { title: "FAILED", align: "right", cell: ({ outcomes }) => counted(outcomes?.failed, "red") },

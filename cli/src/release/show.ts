@@ -5,12 +5,12 @@ import { byteText, relativeTime, revisionText } from "../amounts.ts";
 import type { Host } from "../host.ts";
 import { momentMs, momentText } from "../moment.ts";
 import type { Output } from "../output.ts";
+import { fieldsText } from "../print-fields.ts";
 import { parseRevision } from "../revision-argument.ts";
 import { outcomesText } from "../rollout/outcomes.ts";
 import { rolloutStateText } from "../rollout/state.ts";
 import { answerOf, given } from "../server-error.ts";
 import { channelOf, openSession, type SessionOptions } from "../session.ts";
-import { renderFields } from "../table.ts";
 import { safeText } from "../terminal-text.ts";
 import { releaseDocument } from "./document.ts";
 
@@ -39,11 +39,10 @@ function releaseText(release: Release, nowMs: number, output: Output): string {
     ["because", safeText(release.rollout?.explanation ?? "")],
     ["devices", outcomesText(release.outcomes, output)],
   ];
-  const dim = (name: string): string => output.paint("dim", name);
   const manifests = release.manifests.map((manifest) =>
-    renderFields(manifestFields(manifest), dim),
+    fieldsText(manifestFields(manifest), output),
   );
-  return [renderFields(fields, dim), ...manifests].join("\n\n");
+  return [fieldsText(fields, output), ...manifests].join("\n\n");
 }
 
 function manifestFields(manifest: ReleaseManifest): [string, string][] {

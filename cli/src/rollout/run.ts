@@ -3,10 +3,10 @@ import type { Rollout } from "@nix-ota/proto/nixota/v1/rollout_pb";
 import { countOf, revisionText } from "../amounts.ts";
 import type { Host } from "../host.ts";
 import { momentText } from "../moment.ts";
+import { fieldsText } from "../print-fields.ts";
 import { parseRevision } from "../revision-argument.ts";
 import { answerOf, given } from "../server-error.ts";
 import { channelOf, openSession, type Session, type SessionOptions } from "../session.ts";
-import { renderFields } from "../table.ts";
 import { safeText } from "../terminal-text.ts";
 import { outcomesDocument, outcomesText } from "./outcomes.ts";
 import { rolloutDocument, rolloutStateText } from "./state.ts";
@@ -37,14 +37,14 @@ export async function rolloutStatus(options: RolloutOptions, host: Host): Promis
     outcomes: outcomesDocument(outcomes),
   };
   output.result(document, () =>
-    renderFields(
+    fieldsText(
       [
         ["release", `${safeText(release.channel)} ${revisionText(release.revision)}`],
         ["state", rolloutStateText(rollout, output)],
         ["because", safeText(rollout?.explanation ?? "")],
         ["devices", outcomesText(outcomes, output)],
       ],
-      (name) => output.paint("dim", name),
+      output,
     ),
   );
 }
