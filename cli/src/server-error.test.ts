@@ -1,5 +1,5 @@
 import { Code, ConnectError } from "@connectrpc/connect";
-import { otaError } from "@nix-ota/proto/reason";
+import { CODE_OF_REASON, otaError, type ReasonName } from "@nix-ota/proto/reason";
 import { expect, it } from "vitest";
 
 import type { CliError } from "./cli-error.ts";
@@ -57,4 +57,30 @@ it.each([
 it("what stands in for a server cannot repaint the terminal either", async () => {
   const error = new ConnectError("bad\u001b[2J gateway\nerror: root", Code.Unavailable);
   expect((await told(error)).message).not.toMatch(/\p{Cc}/u);
+});
+
+/** Calls that operators do not make are refused with these. */
+const TOLD_TO_OTHERS = new Set<ReasonName>([
+  "KEY_CONFLICT",
+  "PENDING_APPROVAL",
+  "DEVICE_REVOKED",
+  "SERVER_URL_MISMATCH",
+  "CHALLENGE_EXPIRED",
+  "ENROLMENT_CLOSED",
+  "NOT_YOUR_DEVICE",
+  "ORIGIN_REFUSED",
+]);
+const TOLD_TO_OPERATORS = (Object.keys(CODE_OF_REASON) as ReasonName[]).filter(
+  // What the gate refuses names its check, and the remedy where there is one.
+  (reason) => !TOLD_TO_OTHERS.has(reason) && reason !== "MANIFEST_REJECTED",
+);
+
+it.each(TOLD_TO_OPERATORS)("%s comes with what to do", async (reason) => {
+  const { message } = await told(otaError(reason, "no"));
+  expect(message).toMatch(/^no; [a-z].{5,}$/u);
+});
+
+it("says when a server that is full may be asked again", async () => {
+  const error = otaError("OVERLOADED", "too many calls", { retryAfterMs: 2500 });
+  expect((await told(error)).message).toBe("too many calls; try again in 3 s");
 });

@@ -1,11 +1,14 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { RejectCodeName } from "@nix-ota/proto";
-import { reasonOf, type ReasonName } from "@nix-ota/proto/reason";
+import { reasonOf, type ReasonName, type Refusal } from "@nix-ota/proto/reason";
 
 import { CliError } from "./cli-error.ts";
 import { safeText } from "./terminal-text.ts";
 
-/** What to do about each reason on this side, where the server's sentence names no remedy. */
+/**
+ * What to do about each reason on this side, where the server's sentence names no remedy. Empty for
+ * what only devices and the console are told, and for what is told in another way.
+ */
 const REMEDY: Readonly<Record<ReasonName, string>> = {
   MANIFEST_REJECTED: "",
   REVISION_TAKEN: "publish again to take the next revision",
@@ -13,13 +16,13 @@ const REMEDY: Readonly<Record<ReasonName, string>> = {
   LISTING_MISSING: "publish again; the listing travels with the release",
   LISTING_MALFORMED: "publish with a command line of the server's version",
   KEYS_REQUIRED: "publish with --key, whose public half is pinned",
-  KEYS_DIFFER: "sign with the channel's keys; an admin changes them with UpdateChannel",
+  KEYS_DIFFER: "use the channel's keys, or have an admin change them with nix-ota channel set",
   CHANNEL_UNKNOWN: "nix-ota channel list shows which there are; the first publish makes one",
   RELEASE_UNKNOWN: "nix-ota release list shows what there is",
   DEVICE_UNKNOWN: "nix-ota device list shows which there are",
-  LISTING_UNKNOWN: "",
+  LISTING_UNKNOWN: "releases are compared whose contents are pinned: publish without --trust-cache",
   CREDENTIAL_INVALID: "give a valid token with --token-file or NIX_OTA_TOKEN",
-  SCOPE_MISSING: "use a token that has the scope",
+  SCOPE_MISSING: "use a token that has the scope; nix-ota whoami shows what this one has",
   KEY_CONFLICT: "",
   PENDING_APPROVAL: "",
   DEVICE_REVOKED: "",
@@ -29,7 +32,7 @@ const REMEDY: Readonly<Record<ReasonName, string>> = {
   OVERLOADED: "try again in a moment",
   SHUTTING_DOWN: "try again in a moment",
   DATABASE_UNAVAILABLE: "try again when the server's database answers",
-  CURSOR_INVALID: "",
+  CURSOR_INVALID: "list again from the beginning",
   INTERNAL: "the server's log has the cause",
   NOT_YOUR_DEVICE: "",
   CHANNEL_EXISTS: "nix-ota channel set changes it",
@@ -38,7 +41,7 @@ const REMEDY: Readonly<Record<ReasonName, string>> = {
   STREAM_ENDED: "try again",
   FILTER_INVALID: "nix-ota device list --help explains the terms",
   NOTHING_TO_RECOVER: "wait until devices have reported to this server",
-  RECOVERY_CONFLICT: "",
+  RECOVERY_CONFLICT: "publish once more with a --revision above both",
 };
 
 /** Codes by which a server refuses; with the others it failed, or something on the way to it. */
@@ -88,7 +91,7 @@ function translate(error: ConnectError, url: string): CliError {
     });
   if (refusal !== undefined) {
     // Messages of this project name the remedy behind a semicolon; one is enough.
-    const remedy = said.includes("; ") ? "" : REMEDY[refusal.reason];
+    const remedy = said.includes("; ") ? "" : remedyOf(refusal);
     return new CliError(
       REFUSING.has(error.code) ? "refused" : "unreachable",
       remedy === "" ? said : `${said}; ${remedy}`,
@@ -129,6 +132,12 @@ function translate(error: ConnectError, url: string): CliError {
         { cause: error },
       );
   }
+}
+
+function remedyOf({ reason, retryAfterMs }: Refusal): string {
+  if (reason === "OVERLOADED" && retryAfterMs !== undefined)
+    return `try again in ${Math.ceil(retryAfterMs / 1000)} s`;
+  return REMEDY[reason];
 }
 
 /** The gate judges a manifest wherever it is opened; here it says what the publisher can do. */

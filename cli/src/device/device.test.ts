@@ -214,3 +214,75 @@ it("an unknown device is the server's refusal, with what to do", async () => {
     }),
   );
 });
+
+const TROUBLED = create(DeviceSchema, {
+  id: "fridge-008",
+  channel: "prod",
+  standing: accepted,
+  state: AgentState.IDLE,
+  committedRevision: 41n,
+  attempt: { revision: 43n, outcome: Outcome.FAILED, failureCode: FailureCode.NO_SPACE },
+  pinnedRevision: 41n,
+  retryRevision: 43n,
+  quarantinedRevisions: [40n, 43n],
+  keyConflictAt: timestampFromMs(NOW_MS - 7_200_000),
+  cloned: true,
+  publicKey: new Uint8Array(32).fill(1),
+  keyEpoch: 1,
+  enrolledAt: timestampFromMs(NOW_MS - 86_400_000),
+  enrolledBy: "token:e1",
+  tags: ["shop"],
+});
+
+it("notes beside the state what operators and other machines did to a device", async () => {
+  const { host, output } = printing();
+  await listDevices({ filter: "", limit: 100 }, serving([...FLEET, TROUBLED]), host, output);
+  const [title, ...rows] = host.out().split("\n");
+  expect(title).toMatch(/SEEN +NOTES$/u);
+  expect(rows[0]).toMatch(/20 s ago +–$/u);
+  // The revision of the last attempt is said there.
+  expect(rows[5]).toMatch(/ cloned .* key conflict, pin r41, retry r43, not r40$/u);
+});
+
+it("begins with what somebody has to look into, and says what to do", async () => {
+  const { host, output } = printing();
+  await showDevice("fridge-008", serving([TROUBLED]), host, output);
+  const lines = host.out().split("\n");
+  expect(lines.slice(0, 2)).toEqual([
+    "two machines report as fridge-008 with the same key; give one of them an id and a key of its own",
+    "somebody came as fridge-008 with another key 2 h ago; if it was installed anew, nix-ota device forget fridge-008 lets it in",
+  ]);
+  expect(lines).toEqual(
+    expect.arrayContaining([
+      "pinned to     r41",
+      "to retry      r43",
+      "quarantined   r40, r43",
+      "own key       AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE= (replaced once)",
+      "enrolled      1 d ago, by token:e1",
+    ]),
+  );
+});
+
+it("tells a program the same", async () => {
+  const { host, output } = printing(true);
+  await showDevice("fridge-008", serving([TROUBLED]), host, output);
+  expect(JSON.parse(host.out()).device).toMatchObject({
+    pinnedRevision: 41,
+    retryRevision: 43,
+    quarantinedRevisions: [40, 43],
+    cloned: true,
+    keyConflictAt: new Date(NOW_MS - 7_200_000).toISOString(),
+    publicKey: "AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=",
+    keyEpoch: 1,
+    enrolledBy: "token:e1",
+    tags: ["shop"],
+  });
+});
+
+it("explains the filter where nobody meets it", async () => {
+  const { host, output } = printing();
+  await listDevices({ filter: "tag:x", limit: 100 }, serving([]), host, output);
+  expect(host.out()).toBe(
+    "no device meets the filter; nix-ota device list --help explains its terms\n",
+  );
+});

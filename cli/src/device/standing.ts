@@ -59,8 +59,6 @@ export function deviceNotes(device: Device): string {
     ...(device.keyConflictAt === undefined ? [] : ["key conflict"]),
     ...(pinnedRevision === 0n ? [] : [`pin ${revisionText(pinnedRevision)}`]),
     ...(retryRevision === 0n ? [] : [`retry ${revisionText(retryRevision)}`]),
-    ...(quarantined.length === 0
-      ? []
-      : [`not ${quarantined.map(revisionText).join(", ")}`]),
+    ...(quarantined.length === 0 ? [] : [`not ${quarantined.map(revisionText).join(", ")}`]),
   ].join(", ");
 }
