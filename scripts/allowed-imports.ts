@@ -31,7 +31,9 @@ const CARRIERS = [
   "first-admin",
 ];
 /** What a feature's rules may not know: its handlers, its SQL, and what carries a rule out. */
-const NO_RULES = [...HANDLERS, "*queries", ...CARRIERS];
+const NO_RULES = [...HANDLERS, "*queries", ...CARRIERS, "device-condition"];
+/** SQL that several queries share. */
+const SQL_PARTS = "services/src/checkin/device-condition.ts";
 /** Files with secrets in them, and what is made with those. */
 const SECRETS =
   "services/src/access/{challenge,first-admin-file,secret,secret-file,secret-token,session-key-file,session-token}.ts";
@@ -154,9 +156,10 @@ export const allowedImports: readonly Row[] = [
     packages: [BUF, CONNECT],
   },
   {
-    files: `${FEATURES}/*queries.ts`,
+    files: `{${FEATURES}/*queries.ts,${SQL_PARTS}}`,
     imports: [
       DATABASE,
+      SQL_PARTS,
       "services/src/db/announce.ts",
       WORDS,
       `${FEATURES}/${no([...HANDLERS, ...CARRIERS])}.ts`,

@@ -1,23 +1,32 @@
 import { sql } from "kysely";
 
 import type { Db } from "../db/database.ts";
+import { conditionOf } from "./device-condition.ts";
 import type { DeviceFilter } from "./device-filter.ts";
 import type { StoredDevice, StoredStatus } from "./stored-device.ts";
 
-/** Devices by id: one of them, or those after an id. */
+/** Devices by id: one of them, or those after an id that a filter finds. */
 export async function findDevices(
   db: Db,
   which:
     | { readonly id: string }
-    | { readonly after: string; readonly filter: DeviceFilter; readonly limit: number },
+    | {
+        readonly after: string;
+        readonly filter: DeviceFilter;
+        readonly nowMs: number;
+        readonly limit: number;
+      },
 ): Promise<readonly StoredDevice[]> {
-  let query = db.selectFrom("device").orderBy("id").selectAll();
+  let query = db
+    .selectFrom("device as d")
+    .leftJoin("device_status as s", "s.device_id", "d.id")
+    .orderBy("d.id")
+    .selectAll("d");
   if ("id" in which) {
-    query = query.where("id", "=", which.id);
+    query = query.where("d.id", "=", which.id);
   } else {
-    const { after, filter, limit } = which;
-    if (filter.channel !== undefined) query = query.where("channel", "=", filter.channel);
-    query = query.where("id", ">", after).limit(limit);
+    const { after, filter, nowMs, limit } = which;
+    query = query.where(conditionOf(filter, nowMs)).where("d.id", ">", after).limit(limit);
   }
   const devices = await query.execute();
   if (devices.length === 0) return [];

@@ -25,7 +25,7 @@ export interface Explained {
 }
 
 /** Missed reports after which a device counts as silent. */
-const SILENT_INTERVALS = 3;
+export const SILENT_INTERVALS = 3;
 
 /** One sentence: why a device is, or is not, up to date, and what helps. */
 export function explain(explained: Explained): string {

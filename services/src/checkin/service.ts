@@ -1,6 +1,6 @@
 import { fromBinary } from "@bufbuild/protobuf";
 import { timestampFromDate } from "@bufbuild/protobuf/wkt";
-import { Code, ConnectError, type ServiceImpl } from "@connectrpc/connect";
+import type { ServiceImpl } from "@connectrpc/connect";
 import type { CheckinService } from "@nix-ota/proto/nixota/v1/checkin_service_pb";
 import {
   AgentStateSchema,
@@ -15,11 +15,11 @@ import { makeCursor, readCursor } from "../cursor.ts";
 import type { Deps } from "../deps.ts";
 import { OtaError } from "../ota-error.ts";
 import { findSilence } from "../publish/outcome-queries.ts";
-import { parseDeviceFilter, type DeviceFilter } from "./device-filter.ts";
 import { deviceMessage } from "./device-message.ts";
 import { findDevices, findEvents } from "./device-queries.ts";
 import { directiveMessage } from "./directive.ts";
 import { explain } from "./explain.ts";
+import { fleetCalls } from "./fleet-calls.ts";
 import { identityCalls } from "./identity-calls.ts";
 import type { StoredDevice } from "./stored-device.ts";
 import { takeReport } from "./take-report.ts";
@@ -31,25 +31,13 @@ export function checkinService(deps: Deps): Partial<ServiceImpl<typeof CheckinSe
   const { db } = deps;
   return {
     ...identityCalls(deps),
+    ...fleetCalls(deps),
 
     async checkIn({ report }, context) {
       const session = requireDevice(context);
       const directive = await takeReport(deps, session, report);
       if (report !== undefined) deps.feed.answered(report, directive);
       return { directive };
-    },
-
-    async listDevices({ filter, pageSize, cursor }, context) {
-      requireRead(context);
-      const limit = pageSize === 0 ? PAGE_SIZE : pageSize;
-      const [after = ""] = readCursor("ListDevices", cursor, 1) ?? [];
-      const nowMs = deps.nowMs();
-      const devices = await findDevices(db, { after, limit, filter: readFilter(filter) });
-      const last = devices.length === limit ? devices.at(-1)?.id : undefined;
-      return {
-        devices: devices.map((device) => deviceMessage(device, nowMs)),
-        nextCursor: last === undefined ? "" : makeCursor("ListDevices", [last]),
-      };
     },
 
     async getDevice({ deviceId }, context) {
@@ -126,12 +114,6 @@ async function requireStored({ db }: Deps, deviceId: string): Promise<StoredDevi
 
 function unknown(deviceId: string): OtaError {
   return new OtaError("DEVICE_UNKNOWN", `there is no device ${deviceId}`);
-}
-
-function readFilter(text: string): DeviceFilter {
-  const filter = parseDeviceFilter(text);
-  if (typeof filter === "string") throw new ConnectError(filter, Code.InvalidArgument);
-  return filter;
 }
 
 function readEventCursor(text: string): readonly string[] | undefined {

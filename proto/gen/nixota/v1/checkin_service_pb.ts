@@ -448,7 +448,8 @@ export type ListDevicesRequest = Message<"nixota.v1.ListDevicesRequest"> & {
    * `stuck`), `outcome` (of the last attempt, e.g. `rolled_back`), `revision`
    * (committed), `seen` and `unseen` (within, or not within, e.g. `90m`, `3d`),
    * `id` (with `*` at the end: begins so), `is` (`cloned`, `conflict`, `behind`,
-   * `pinned`). A leading `-` turns a term round. Empty: all.
+   * `pinned`). A leading `-` turns a term round. Empty: all. `target:` and
+   * `system:` with nothing behind find devices without one.
    *
    * @generated from field: string filter = 1;
    */
@@ -770,14 +771,15 @@ export type FleetSummary = Message<"nixota.v1.FleetSummary"> & {
   onlineCount: bigint;
 
   /**
-   * By channel and committed revision, sorted.
+   * By channel and committed revision, sorted; at most 1000, those with the most
+   * devices.
    *
    * @generated from field: repeated nixota.v1.RevisionCount revisions = 3;
    */
   revisions: RevisionCount[];
 
   /**
-   * By agent state, sorted.
+   * By agent state, sorted; at most 1000, those with the most devices.
    *
    * @generated from field: repeated nixota.v1.StateCount states = 4;
    */
