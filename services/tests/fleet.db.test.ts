@@ -216,3 +216,58 @@ describe.each(DATABASES)("the fleet on %s", (kind) => {
     ]);
   });
 });
+
+// On PostgreSQL alone: the embedded database does not count how tables are read.
+test("of 100 000 devices those of a channel, tag, standing or beginning of an id are found without reading all", async () => {
+  const opened = await openTestStore("postgresql");
+  try {
+    await sql`insert into device (id, channel, target, standing, public_key, tags)
+      select 'gw-' || n, 'ch-' || n % 10, '',
+             case when n % 1000 = 7 then 'pending' else 'accepted' end, ${seed(1)},
+             case when n % 500 = 3 then '{rare,eu}'::text[] when n % 3 = 0 then '{eu}' else '{}' end
+        from generate_series(1, 100000) n order by n % 97`.execute(opened.db);
+    await sql`analyze device`.execute(opened.db);
+    const scans = await opened.db.connection().execute(async (db) => {
+      const read = async () => {
+        await sql`select pg_stat_force_next_flush()`.execute(db);
+        const { rows } = await sql<{ scans: bigint }>`
+          select seq_scan as scans from pg_stat_user_tables where relname = 'device'`.execute(db);
+        return rows[0]?.scans ?? 0n;
+      };
+      const scansFor = async (text: string) => {
+        const before = await read();
+        const which = { filter: filterOf(text), nowMs: NOW };
+        const [first] = await findDevices(db, { ...which, after: "", limit: 50 });
+        await findDevices(db, { ...which, after: first?.id ?? "", limit: 50 });
+        return [text, first?.id, (await read()) > before ? "all read" : "found"];
+      };
+      const found = [];
+      for (const text of [
+        "",
+        "channel:ch-3",
+        "tag:rare",
+        "tag:eu",
+        "standing:pending",
+        "-standing:accepted",
+        "id:gw-4242*",
+        "is:pinned",
+      ]) {
+        found.push(await scansFor(text));
+      }
+      return found;
+    });
+    expect(scans).toEqual([
+      ["", "gw-1", "found"],
+      ["channel:ch-3", "gw-10003", "found"],
+      ["tag:rare", "gw-10003", "found"],
+      ["tag:eu", "gw-10002", "found"],
+      ["standing:pending", "gw-10007", "found"],
+      ["-standing:accepted", "gw-10007", "found"],
+      ["id:gw-4242*", "gw-4242", "found"],
+      // So that the counter is seen to count.
+      ["is:pinned", undefined, "all read"],
+    ]);
+  } finally {
+    await opened.close();
+  }
+});

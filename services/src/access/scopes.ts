@@ -21,6 +21,14 @@ export function mayOperate(scopes: readonly Scope[], channel: string): boolean {
   return scopes.includes("operate:*") || scopes.includes(`operate:${channel}`) || isAdmin(scopes);
 }
 
+/** The channels whose devices the scopes let a caller steer. */
+export function operableChannels(scopes: readonly Scope[]): "all" | readonly string[] {
+  if (scopes.includes("operate:*") || isAdmin(scopes)) return "all";
+  return scopes.flatMap((scope) =>
+    scope.startsWith("operate:") ? [scope.slice("operate:".length)] : [],
+  );
+}
+
 /** Whether the scopes let a caller see one channel: by `read`, or as who publishes on it or steers it. */
 export function maySeeChannel(scopes: readonly Scope[], channel: string): boolean {
   return mayRead(scopes) || mayPublish(scopes, channel) || mayOperate(scopes, channel);

@@ -13,12 +13,24 @@ import { CLONED_FOR_MS } from "./device-message.ts";
 export function conditionOf(filter: DeviceFilter, nowMs: number): RawBuilder<boolean> {
   const terms = filter.map((term) => {
     const condition = asked(term, nowMs);
-    return term.negated ? sql<boolean>`not (${condition})` : sql<boolean>`(${condition})`;
+    if (!term.negated) return sql<boolean>`(${condition})`;
+    // A device that never reported answers none of these with yes or no.
+    if (REPORTED.has(term.key)) return sql<boolean>`(${condition}) is not true`;
+    return sql<boolean>`not (${condition})`;
   });
   return terms.length === 0 ? sql<boolean>`true` : sql<boolean>`${sql.join(terms, sql` and `)}`;
 }
 
-/** True or false for every device, never null, so that `not` means the others. */
+const REPORTED: ReadonlySet<DeviceQuestion["key"]> = new Set([
+  "state",
+  "revision",
+  "seen",
+  "unseen",
+  "is",
+]);
+
+// Plain comparisons wherever they do: the planner knows how many rows meet one,
+// and nothing of what stands inside a function.
 function asked(question: DeviceQuestion, nowMs: number): RawBuilder<unknown> {
   switch (question.key) {
     case "channel":
@@ -30,38 +42,44 @@ function asked(question: DeviceQuestion, nowMs: number): RawBuilder<unknown> {
     case "tag":
       return sql`d.tags @> array[${question.value}::text]`;
     case "standing":
-      // Literally, so that the planner sees that the partial index covers it.
+      // Literally, as the outcome, so that the planner sees that the partial index covers it.
       return sql`d.standing = ${sql.lit(question.value)}`;
     case "id":
       return question.isPrefix ? begins(question.value) : sql`d.id = ${question.value}`;
     case "state":
-      return sql`coalesce(s.state, 0) = ${question.value}`;
+      if (question.value === 0) return sql`coalesce(s.state, 0) = 0`;
+      return sql`s.state = ${question.value}`;
     case "outcome":
       return sql`exists (select from attempt a where a.device_id = d.id
-        and a.attempt_id = s.attempt_id and a.outcome = ${question.value})`;
+        and a.attempt_id = s.attempt_id and a.outcome = ${sql.lit(question.value)})`;
     case "revision":
-      return sql`coalesce(s.committed_revision, 0) = ${String(question.value)}::text::bigint`;
+      if (question.value === 0n) return sql`coalesce(s.committed_revision, 0) = 0`;
+      return sql`s.committed_revision = ${String(question.value)}::text::bigint`;
     case "seen":
       return seenSince(nowMs - question.withinMs);
     case "unseen":
-      return sql`not (${seenSince(nowMs - question.withinMs)})`;
+      return sql`(${seenSince(nowMs - question.withinMs)}) is not true`;
     case "is":
       return TRAITS[question.value](nowMs);
   }
 }
 
 const TRAITS = {
-  cloned: (nowMs) =>
-    sql`coalesce(s.cloned_at > ${new Date(nowMs - CLONED_FOR_MS)}::timestamptz, false)`,
+  cloned: (nowMs) => sql`s.cloned_at > ${new Date(nowMs - CLONED_FOR_MS)}::timestamptz`,
   conflict: () => sql`d.key_conflict_at is not null`,
   pinned: () => sql`d.pinned_revision > 0`,
-  behind: () => sql`exists (select from manifest m join channel c on c.name = m.channel
-    where m.channel = d.channel and m.target = d.target and m.revision <= c.head_revision
-      and m.revision > coalesce(s.committed_revision, 0))`,
+  // What is newest for a channel and target is found once for all devices.
+  behind: () => sql`exists (
+    select from (
+      select m.channel, m.target, max(m.revision) as revision
+        from manifest m join channel c on c.name = m.channel and m.revision <= c.head_revision
+       group by m.channel, m.target) newest
+     where newest.channel = d.channel and newest.target = d.target
+       and newest.revision > coalesce(s.committed_revision, 0))`,
 } as const satisfies Readonly<Record<DeviceTrait, (nowMs: number) => RawBuilder<unknown>>>;
 
 function seenSince(sinceMs: number): RawBuilder<unknown> {
-  return sql`coalesce(s.last_seen_at >= ${new Date(sinceMs)}::timestamptz, false)`;
+  return sql`s.last_seen_at >= ${new Date(sinceMs)}::timestamptz`;
 }
 
 /** A range of the primary key, whose order is that of bytes. */

@@ -25,6 +25,11 @@ export function standingMessage(standing: Standing): DeviceStanding {
   return STANDING[standing];
 }
 
+/** The standing that the contract's names; undefined: unspecified. */
+export function standingOf(message: DeviceStanding): Standing | undefined {
+  return (Object.keys(STANDING) as Standing[]).find((standing) => STANDING[standing] === message);
+}
+
 /** How long a device counts as cloned after two machines were seen under its key. */
 export const CLONED_FOR_MS = 24 * 60 * 60_000;
 

@@ -16,6 +16,7 @@ import type { Deps } from "../deps.ts";
 import { OtaError } from "../ota-error.ts";
 import { findSilence } from "../publish/outcome-queries.ts";
 import { deviceMessage } from "./device-message.ts";
+import { deviceOrderCalls } from "./device-order-calls.ts";
 import { findDevices, findEvents } from "./device-queries.ts";
 import { directiveMessage } from "./directive.ts";
 import { explain } from "./explain.ts";
@@ -32,6 +33,7 @@ export function checkinService(deps: Deps): Partial<ServiceImpl<typeof CheckinSe
   return {
     ...identityCalls(deps),
     ...fleetCalls(deps),
+    ...deviceOrderCalls(deps),
 
     async checkIn({ report }, context) {
       const session = requireDevice(context);

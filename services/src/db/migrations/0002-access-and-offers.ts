@@ -123,6 +123,8 @@ const STATEMENTS = [
     add column key_conflict_at timestamptz`,
   `create index device_by_tag on device using gin (tags)`,
   `create index device_by_standing on device (standing, id) where standing <> 'accepted'`,
+  // Failures are few, and looked for among very many attempts.
+  `create index attempt_by_outcome on attempt (outcome, device_id) where outcome > 1`,
   `create table forgotten_device (
     id text collate "C" primary key constraint forgotten_device_id_form check (id ~ '${ID}'),
     key_epoch integer not null,

@@ -1,0 +1,327 @@
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import { Code, ConnectError } from "@connectrpc/connect";
+import { publicKeyOf } from "@nix-ota/proto/ed25519";
+import type { UpdateDevicesRequestSchema } from "@nix-ota/proto/nixota/v1/checkin_service_pb";
+import { DeviceStanding } from "@nix-ota/proto/nixota/v1/device_pb";
+import { reasonOf } from "@nix-ota/proto/reason";
+import { sql } from "kysely";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+
+import type { Store } from "../src/db/store.ts";
+import { DATABASES, openTestStore } from "./databases.testkit.ts";
+import { envelope, KEY, listingOf, seed, storePath } from "./manifests.testkit.ts";
+import { clientsOf, TestDevice, TestServer, type Clients } from "./server.testkit.ts";
+
+type Order = MessageInitShape<typeof UpdateDevicesRequestSchema>;
+
+describe.each(DATABASES)("orders about devices on %s", (kind) => {
+  let store: Store;
+  let server: TestServer;
+  const listing = listingOf(storePath("a"));
+  beforeAll(async () => {
+    store = await openTestStore(kind);
+    server = await TestServer.on(store);
+    for (const channel of ["prod", "beta"]) {
+      await server.operator.publish.publish({
+        envelopes: [envelope({ channel, revision: 1n, closureDigest: listing.digest })],
+        listings: [listing.content],
+        publicKeys: [{ key: KEY }],
+      });
+    }
+  });
+  afterAll(async () => {
+    await server[Symbol.asyncDispose]();
+  });
+
+  const order = async (fields: Order, by: Clients = server.admin) => {
+    const { deviceCount, deviceIds } = await by.checkin.updateDevices(fields);
+    return { deviceCount, deviceIds };
+  };
+  const refusal = async (call: Promise<unknown>) => {
+    const error = await call.then(
+      () => undefined,
+      (thrown: unknown) => thrown,
+    );
+    if (error === undefined) return "served";
+    return reasonOf(error)?.reason ?? Code[ConnectError.from(error).code];
+  };
+  const shown = async (deviceId: string) => {
+    const { device } = await server.operator.checkin.getDevice({ deviceId });
+    if (device === undefined) throw new Error("no device");
+    return device;
+  };
+  const withScopes = async (...scopes: string[]) => {
+    const { secret } = await server.admin.access.createToken({ name: "test", scopes });
+    return clientsOf(server.url, secret);
+  };
+  const versionOf = async (name: string) =>
+    (
+      await store.db
+        .selectFrom("channel")
+        .where("name", "=", name)
+        .select("version")
+        .executeTakeFirstOrThrow()
+    ).version;
+
+  test("tags, pin and retry are changed by name, and told", async () => {
+    await server.device("tag-1");
+    await server.device("tag-2");
+    const deviceIds = ["tag-2", "tag-1", "tag-2"];
+    const before = await versionOf("prod");
+    expect(
+      await order({ deviceIds, addTags: ["eu", "canary"], pinnedRevision: 1n, retryRevision: 7n }),
+    ).toEqual({ deviceCount: 2n, deviceIds: ["tag-1", "tag-2"] });
+    expect(await versionOf("prod")).toBeGreaterThan(before);
+    expect(await shown("tag-1")).toMatchObject({
+      tags: ["canary", "eu"],
+      pinnedRevision: 1n,
+      retryRevision: 7n,
+      standing: DeviceStanding.ACCEPTED,
+    });
+    expect(await order({ deviceIds, addTags: ["eu"] })).toEqual({ deviceCount: 0n, deviceIds: [] });
+    await order({ deviceIds: ["tag-1"], removeTags: ["eu", "unknown"], pinnedRevision: 0n });
+    expect(await shown("tag-1")).toMatchObject({
+      tags: ["canary"],
+      pinnedRevision: 0n,
+      retryRevision: 7n,
+    });
+    expect((await shown("tag-2")).tags).toEqual(["canary", "eu"]);
+  });
+
+  test("an order is one row of the audit, with how its devices were; one that changes nothing is none", async () => {
+    await server.device("audit-1");
+    await order({ deviceIds: ["audit-1"], addTags: ["a"] });
+    await order({ deviceIds: ["audit-1"], addTags: ["a"] });
+    await order({ deviceIds: ["audit-1"], addTags: ["b"], dryRun: true });
+    await order({ filter: "id:audit-*", pinnedRevision: 3n });
+    const { rows } = await sql<{ subject: string; before: object; after: object }>`
+      select subject, before, after from audit
+       where action = 'UpdateDevices' and after::text like '%audit-1%' order by id`.execute(
+      store.db,
+    );
+    expect(rows).toEqual([
+      {
+        subject: "device audit-1",
+        before: { devices: [expect.objectContaining({ id: "audit-1", tags: [], keyEpoch: 1 })] },
+        after: {
+          deviceCount: "1",
+          deviceIds: ["audit-1"],
+          change: { addTags: ["a"], removeTags: [] },
+        },
+      },
+      {
+        subject: "device audit-1",
+        before: { devices: [expect.objectContaining({ tags: ["a"], pinnedRevision: "0" })] },
+        after: {
+          filter: "id:audit-*",
+          deviceCount: "1",
+          deviceIds: ["audit-1"],
+          change: { addTags: [], removeTags: [], pinnedRevision: "3" },
+        },
+      },
+    ]);
+  });
+
+  test("what is not clear, or is about nobody, is refused and changes nothing", async () => {
+    await server.device("unclear");
+    const deviceIds = ["unclear"];
+    const addTags = ["eu"];
+    expect([
+      await refusal(order({ addTags })),
+      await refusal(order({ addTags, filter: "  " })),
+      await refusal(order({ deviceIds, filter: "id:unclear", addTags })),
+      await refusal(order({ deviceIds })),
+      await refusal(order({ filter: "nonsense", addTags })),
+      await refusal(order({ deviceIds: [...deviceIds, "nobody"], addTags })),
+      await refusal(order({ filter: "id:un*", publicKey: publicKeyOf(seed(2)) })),
+    ]).toEqual([
+      "InvalidArgument",
+      "InvalidArgument",
+      "InvalidArgument",
+      "InvalidArgument",
+      "FILTER_INVALID",
+      "DEVICE_UNKNOWN",
+      "InvalidArgument",
+    ]);
+    expect((await shown("unclear")).tags).toEqual([]);
+    expect(await order({ filter: "id:nobody", addTags })).toEqual({
+      deviceCount: 0n,
+      deviceIds: [],
+    });
+  });
+
+  test("a device has 64 tags at most, and an order that gives one more changes nobody", async () => {
+    await server.device("crowded");
+    await server.device("crowded-not");
+    const tags = Array.from({ length: 65 }, (_, index) => `tag-${index}`);
+    await order({ deviceIds: ["crowded"], addTags: tags.slice(0, 32) });
+    await order({ deviceIds: ["crowded"], addTags: tags.slice(32, 64) });
+    expect((await shown("crowded")).tags).toHaveLength(64);
+    expect(await refusal(order({ filter: "id:crowded*", addTags: tags.slice(64) }))).toBe(
+      "InvalidArgument",
+    );
+    expect((await shown("crowded-not")).tags).toEqual([]);
+    await order({ deviceIds: ["crowded"], addTags: tags.slice(64), removeTags: tags.slice(0, 1) });
+    expect((await shown("crowded")).tags).toHaveLength(64);
+  });
+
+  test("who steers a channel changes its devices alone, and their standing, key and end are an admin's", async () => {
+    const [one, two] = [await server.device("scope-1"), await server.device("scope-2")];
+    await one.report();
+    await two.report({ channel: "beta" });
+    const onProd = await withScopes("operate:prod", "read");
+    const reader = await withScopes("read", "publish:*");
+    const addTags = ["eu"];
+    expect([
+      (await order({ deviceIds: ["scope-1"], addTags }, onProd)).deviceCount,
+      await refusal(order({ filter: "id:scope-*", addTags: ["us"] }, onProd)),
+      await refusal(order({ deviceIds: ["scope-2"], addTags, dryRun: true }, onProd)),
+      await refusal(order({ deviceIds: ["scope-1"], addTags }, reader)),
+      await refusal(order({ deviceIds: ["scope-1"], standing: DeviceStanding.REVOKED }, onProd)),
+      await refusal(order({ deviceIds: ["scope-1"], publicKey: publicKeyOf(seed(2)) }, onProd)),
+      await refusal(order({ deviceIds: ["scope-1"], forget: true }, onProd)),
+      await refusal(order({ deviceIds: ["scope-1"], addTags }, one.clients)),
+    ]).toEqual([1n, ...Array(7).fill("SCOPE_MISSING")]);
+    expect(await order({ filter: "id:scope-*", addTags: ["us"] })).toMatchObject({
+      deviceCount: 2n,
+    });
+  });
+
+  test("a dry run tells whom an order would change, and changes nobody", async () => {
+    await server.device("dry-1");
+    await server.device("dry-2");
+    await order({ deviceIds: ["dry-2"], addTags: ["eu"] });
+    const before = await versionOf("prod");
+    const filter = "id:dry-*";
+    expect([
+      await order({ filter, addTags: ["eu"], dryRun: true }),
+      await order({ filter, forget: true, dryRun: true }),
+      await order({ filter, standing: DeviceStanding.REVOKED, dryRun: true }),
+    ]).toEqual([
+      { deviceCount: 1n, deviceIds: ["dry-1"] },
+      { deviceCount: 2n, deviceIds: ["dry-1", "dry-2"] },
+      { deviceCount: 2n, deviceIds: ["dry-1", "dry-2"] },
+    ]);
+    expect(await shown("dry-1")).toMatchObject({ tags: [], standing: DeviceStanding.ACCEPTED });
+    expect(await versionOf("prod")).toBe(before);
+  });
+
+  /** What a device is answered, call by call. */
+  const answers = async (device: TestDevice) => {
+    const { channel } = device.clients;
+    return {
+      report: await refusal(device.report()),
+      current: await refusal(channel.getCurrent({ channel: "prod" })),
+      listing: await refusal(channel.getListing({ digest: listing.digest })),
+      authenticate: await refusal(
+        new TestDevice(server.url, device.id, device.seed).authenticate(),
+      ),
+      enrol: await refusal(device.enrol({ channel: "prod" })),
+    };
+  };
+
+  test("a device's standing decides what it is answered, from the next call on", async () => {
+    const device = await server.device("stands");
+    const standing = async (one: DeviceStanding) => {
+      await order({ deviceIds: ["stands"], standing: one });
+      return await answers(device);
+    };
+    const served = {
+      report: "served",
+      current: "served",
+      listing: "served",
+      authenticate: "served",
+      enrol: "served",
+    };
+    const ended = Object.fromEntries(Object.keys(served).map((call) => [call, "DEVICE_REVOKED"]));
+    expect([
+      await answers(device),
+      await standing(DeviceStanding.PENDING),
+      await standing(DeviceStanding.REJECTED),
+      await standing(DeviceStanding.REVOKED),
+      await standing(DeviceStanding.ACCEPTED),
+    ]).toEqual([served, { ...served, report: "PENDING_APPROVAL" }, ended, ended, served]);
+  });
+
+  test("a key that is replaced ends the sessions of the one before, and the conflict", async () => {
+    const device = await server.device("rekeyed");
+    await device.report();
+    const next = new TestDevice(server.url, "rekeyed", seed(2));
+    expect(await refusal(next.authenticate())).toBe("KEY_CONFLICT");
+    const publicKey = publicKeyOf(next.seed);
+    expect(await order({ deviceIds: ["rekeyed"], publicKey })).toMatchObject({ deviceCount: 1n });
+    expect(await shown("rekeyed")).toMatchObject({ keyEpoch: 2, publicKey });
+    expect((await shown("rekeyed")).keyConflictAt).toBeUndefined();
+    expect([
+      await refusal(device.report()),
+      await refusal(device.clients.channel.getCurrent({ channel: "prod" })),
+      await refusal(device.clients.channel.getListing({ digest: listing.digest })),
+      await refusal(device.authenticate()),
+    ]).toEqual(["CREDENTIAL_INVALID", "CREDENTIAL_INVALID", "CREDENTIAL_INVALID", "KEY_CONFLICT"]);
+    expect((await next.authenticate()).lastSequence).toBe(0n);
+    expect((await next.report()).acknowledgedSequence).toBe(1n);
+    // The order repeated, its answer having been lost, ends no session.
+    await order({ deviceIds: ["rekeyed"], publicKey });
+    expect(await shown("rekeyed")).toMatchObject({ keyEpoch: 2 });
+    expect((await next.report()).acknowledgedSequence).toBe(2n);
+  });
+
+  test("a forgotten device that replays its old session is not heard, also after its id came again", async () => {
+    const device = await server.device("forgotten");
+    await device.report({ events: [{ id: "a".repeat(32), number: 1n }] });
+    const counted = async () =>
+      (await sql<{ n: bigint }>`select device_count as n from open_enrolment`.execute(store.db))
+        .rows[0]?.n ?? 0n;
+    const before = await counted();
+    expect(await order({ filter: "id:forgotten", forget: true })).toEqual({
+      deviceCount: 1n,
+      deviceIds: ["forgotten"],
+    });
+    expect(await counted()).toBe(before - 1n);
+    for (const table of ["device", "device_status", "device_event", "attempt"] as const) {
+      const id = table === "device" ? sql`id` : sql`device_id`;
+      const { rows } = await sql`select from ${sql.table(table)} where ${id} = 'forgotten'`.execute(
+        store.db,
+      );
+      expect(rows).toEqual([]);
+    }
+    const replayed = async () => [
+      await refusal(device.report()),
+      await refusal(device.clients.channel.getCurrent({ channel: "prod" })),
+      await refusal(device.clients.channel.getListing({ digest: listing.digest })),
+    ];
+    const refused = Array(3).fill("CREDENTIAL_INVALID");
+    expect(await replayed()).toEqual(refused);
+    const again = new TestDevice(server.url, "forgotten", device.seed);
+    expect(await again.enrol({ channel: "prod" })).toMatchObject({ keyEpoch: 2 });
+    expect(await replayed()).toEqual(refused);
+    await again.authenticate();
+    expect((await again.report()).acknowledgedSequence).toBe(1n);
+    await order({ deviceIds: ["forgotten"], forget: true });
+    const thief = new TestDevice(server.url, "forgotten", seed(66));
+    expect(await thief.enrol({ channel: "prod" })).toMatchObject({ keyEpoch: 3 });
+  });
+
+  test("orders, reports and forgetting that meet on the same devices block none of each other", async () => {
+    const devices = await Promise.all(
+      Array.from({ length: 8 }, (_, index) => server.device(`meet-${index}`, index + 1)),
+    );
+    for (let round = 0; round < 6; round += 1) {
+      const channel = round % 2 === 0 ? "beta" : "prod";
+      await Promise.all([
+        ...devices.map((device) => device.report({ channel })),
+        order({ filter: "id:meet-*", addTags: [`round-${round}`] }),
+        order({ deviceIds: devices.map(({ id }) => id).toReversed(), pinnedRevision: 5n }),
+      ]);
+    }
+    const outcomes = await Promise.allSettled([
+      ...devices.map((device) => device.report({ channel: "beta" })),
+      order({ filter: "id:meet-*", forget: true }),
+      order({ filter: "id:meet-*", pinnedRevision: 1n }),
+    ]);
+    const reasons = outcomes.flatMap((one) =>
+      one.status === "rejected" ? [reasonOf(one.reason)?.reason] : [],
+    );
+    expect(new Set(reasons)).toEqual(new Set(reasons.length > 0 ? ["CREDENTIAL_INVALID"] : []));
+  });
+});
