@@ -1,6 +1,6 @@
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { AgentState, Outcome, ReportSchema } from "@nix-ota/proto/nixota/v1/device_pb";
-import { type Kysely, type KyselyPlugin, sql } from "kysely";
+import { type Kysely, sql } from "kysely";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 
 import { pinDevice } from "../src/checkin/identity-queries.ts";
@@ -10,6 +10,7 @@ import type { Database } from "../src/db/database.ts";
 import { sqlFault } from "../src/db/sql-fault.ts";
 import type { Store } from "../src/db/store.ts";
 import { findReleases } from "../src/publish/release-queries.ts";
+import { counting } from "./counting.testkit.ts";
 import { DATABASES, openTestStore } from "./databases.testkit.ts";
 import { seed } from "./manifests.testkit.ts";
 
@@ -254,28 +255,6 @@ describe.each(DATABASES)("a batch of reports on %s", (kind) => {
     );
   });
 });
-
-/** The same database, with its statements counted since the last look. */
-function counting(db: Kysely<Database>): { db: Kysely<Database>; counted: () => number } {
-  let statements = 0;
-  const plugin: KyselyPlugin = {
-    transformQuery({ node }) {
-      statements += 1;
-      return node;
-    },
-    async transformResult({ result }) {
-      return result;
-    },
-  };
-  return {
-    db: db.withPlugin(plugin),
-    counted() {
-      const seen = statements;
-      statements = 0;
-      return seen;
-    },
-  };
-}
 
 // On PostgreSQL alone: the embedded database has one session.
 test("a report that a newer one overtakes at another replica is acknowledged with a number", async () => {
