@@ -89,6 +89,26 @@ export const allowedImports: readonly Row[] = [
     packages: ["node:*"],
   },
   {
+    files: "services/src/metrics/*queries.ts",
+    imports: [DATABASE, PROTO],
+    packages: ["kysely"],
+  },
+  {
+    files: "services/src/metrics/*.ts",
+    imports: ["services/src/metrics/*.ts", PROTO],
+    packages: ["prom-client"],
+  },
+  {
+    files: "services/src/onlooker.ts",
+    imports: ["services/src/access/{caller,scopes}.ts", WORDS],
+    packages: [],
+  },
+  {
+    files: "services/src/{metrics-page,pages}.ts",
+    imports: ["services/src/{errors,listener,onlooker}.ts", "services/src/metrics/*.ts"],
+    packages: [CONNECT],
+  },
+  {
     files: "services/src/{tls-identity,tls-front}.ts",
     imports: ["services/src/tls-identity.ts"],
     packages: ["node:*"],
@@ -97,7 +117,7 @@ export const allowedImports: readonly Row[] = [
     files: "services/src/server.ts",
     imports: [
       "services/src/!(main).ts",
-      "services/src/db/*.ts",
+      "services/src/{db,metrics}/*.ts",
       `${FEATURES}/!(service).ts`,
       PROTO,
     ],
@@ -106,7 +126,12 @@ export const allowedImports: readonly Row[] = [
   },
   {
     files: "services/src/routes.ts",
-    imports: ["services/src/!(main|server).ts", `${FEATURES}/{service,stream-calls}.ts`, PROTO],
+    imports: [
+      "services/src/!(main|server).ts",
+      "services/src/metrics/metrics.ts",
+      `${FEATURES}/{service,stream-calls}.ts`,
+      PROTO,
+    ],
     packages: ["@connectrpc/*"],
   },
   {
@@ -119,6 +144,7 @@ export const allowedImports: readonly Row[] = [
     files: "services/src/{auth,call,call-log,caller-gate,errors,unreadable-message}.ts",
     imports: [
       "services/src/{auth,call,errors,ota-error}.ts",
+      "services/src/metrics/metrics.ts",
       `services/src/access/${no([...HANDLERS, "*queries"])}.ts`,
       "services/src/db/sql-fault.ts",
       PROTO,

@@ -4,25 +4,39 @@ import {
   type Interceptor,
   type StreamResponse,
 } from "@connectrpc/connect";
+import { codeToString } from "@connectrpc/connect/protocol-connect";
 import type { Logger } from "pino";
 
 import type { Caller } from "./access/caller.ts";
 import { actorOf, CALLER } from "./auth.ts";
 import { CALL, callEnd } from "./call.ts";
 import { answerTo, type Answer } from "./errors.ts";
+import type { EndedCall } from "./metrics/metrics.ts";
 
 /**
  * Outermost interceptor: one log line a call, and what a handler threw becomes
  * what its caller may see. Neither bodies nor headers are logged.
  */
-export function callLog(log: Logger, monotonicMs: () => number): Interceptor {
+export function callLog(
+  log: Logger,
+  monotonicMs: () => number,
+  measure: (call: EndedCall) => void,
+): Interceptor {
   return (next) => async (request) => {
     const began = monotonicMs();
     const { requestId, address } = request.contextValues.get(CALL);
     const caller = request.contextValues.get(CALLER);
+    const call = `${request.service.typeName}/${request.method.name}`;
+    const measured = (code: string) =>
+      measure({
+        rpc: call,
+        code,
+        ms: monotonicMs() - began,
+        stream: request.method.methodKind !== "unary",
+      });
     const line = (code: string) => ({
       requestId,
-      call: `${request.service.typeName}/${request.method.name}`,
+      call,
       caller: caller.kind,
       name: actorOf(caller),
       address,
@@ -31,6 +45,7 @@ export function callLog(log: Logger, monotonicMs: () => number): Interceptor {
     });
     const refused = (thrown: unknown): ConnectError => {
       const { error, level } = answerTo(thrown);
+      measured(codeToString(error.code));
       error.metadata.set("x-request-id", requestId);
       const cause = level === "error" ? { err: thrown } : { reason: error.rawMessage };
       log[level]({ ...line(Code[error.code]), ...cause }, "call refused");
@@ -42,14 +57,17 @@ export function callLog(log: Logger, monotonicMs: () => number): Interceptor {
       if (response.stream) {
         return endLogged(response, request.signal, (thrown) => {
           if (thrown === undefined) {
+            measured("ok");
             log[levelOfSuccess(caller)](line("ok"), "stream ended");
           } else if (isUsualEnd(answerTo(thrown))) {
+            measured(codeToString(answerTo(thrown).error.code));
             log.debug(line(Code[answerTo(thrown).error.code]), "stream ended");
           } else {
             refused(thrown);
           }
         });
       }
+      measured("ok");
       log[levelOfSuccess(caller)](line("ok"), "call");
       return response;
     } catch (thrown) {

@@ -6,6 +6,8 @@ import { readTlsIdentity, type TlsIdentity } from "./tls-identity.ts";
 export interface CertificateRenewal {
   /** Looks at the files at once. */
   look(): void;
+  /** What is shown. */
+  readonly shown: TlsIdentity;
   stop(): void;
 }
 
@@ -23,8 +25,8 @@ export function startCertificateRenewal(options: {
   readonly everyMs: number;
   readonly nowMs: () => number;
 }): CertificateRenewal {
-  const { shown, log } = options;
-  let { digest } = shown;
+  const { log } = options;
+  let { shown } = options;
   let complaint = "";
   warnOfDates(shown, options);
   const look = () => {
@@ -35,14 +37,20 @@ export function startCertificateRenewal(options: {
       return;
     }
     complaint = "";
-    if (read.digest === digest) return;
+    if (read.digest === shown.digest) return;
     options.use(read);
-    ({ digest } = read);
+    shown = read;
     log.info({ names: read.names, notAfter: read.notAfter }, "certificate renewed");
     warnOfDates(read, options);
   };
   const timer = setInterval(look, options.everyMs);
-  return { look, stop: () => clearInterval(timer) };
+  return {
+    look,
+    get shown() {
+      return shown;
+    },
+    stop: () => clearInterval(timer),
+  };
 }
 
 function warnOfDates(

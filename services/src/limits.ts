@@ -82,6 +82,10 @@ export const LIMITS = {
   shutdownWritesMs: 5_000,
   /** How often the files of the TLS certificate are looked at. */
   certificateMs: 60_000,
+  /** How long the fleet's numbers are kept that metrics tell. */
+  fleetNumbersMs: 15_000,
+  /** Channels that metrics tell of, the first by name: every one is some more series. */
+  measuredChannels: 100,
   /** Housekeeping of the database. */
   maintainEveryMs: 5 * 60_000,
 } as const;

@@ -6,6 +6,7 @@ import {
   type Interceptor,
 } from "@connectrpc/connect";
 import { connectNodeAdapter } from "@connectrpc/connect-node";
+import { codeToString } from "@connectrpc/connect/protocol-connect";
 import { createValidateInterceptor } from "@connectrpc/validate";
 import { AccessService } from "@nix-ota/proto/nixota/v1/access_service_pb";
 import { ChannelService } from "@nix-ota/proto/nixota/v1/channel_service_pb";
@@ -22,6 +23,7 @@ import { streamCalls } from "./checkin/stream-calls.ts";
 import type { Deps } from "./deps.ts";
 import { LIMITS } from "./limits.ts";
 import type { HttpHandler } from "./listener.ts";
+import type { EndedCall } from "./metrics/metrics.ts";
 import { elsewhere, partOf, type Part } from "./parts.ts";
 import { publishService } from "./publish/service.ts";
 import { refuseUnreadable } from "./unreadable-message.ts";
@@ -36,6 +38,8 @@ export interface RouteOptions {
   readonly shutdown: AbortSignal;
   /** For durations in the log. */
   readonly monotonicMs: () => number;
+  /** Hears of every call once, when it ends. */
+  readonly measure: (call: EndedCall) => void;
 }
 
 const SERVICES = [PublishService, ChannelService, CheckinService, AccessService];
@@ -57,7 +61,7 @@ export function routes(options: RouteOptions): HttpHandler {
   const { deps } = options;
   const runs = (part: Part) => options.parts.includes(part);
   const interceptors: Interceptor[] = [
-    callLog(deps.log, options.monotonicMs),
+    callLog(deps.log, options.monotonicMs, options.measure),
     createValidateInterceptor(),
   ];
   const gate = callerGate({
@@ -73,12 +77,22 @@ export function routes(options: RouteOptions): HttpHandler {
     fallback: options.fallback,
     shutdownSignal: options.shutdown,
     async requestGate(context) {
-      options.shutdown.throwIfAborted();
-      const part = partOf(context.service.typeName);
-      if (part !== undefined && !runs(part)) {
-        throw new ConnectError(elsewhere(part), Code.Unimplemented);
+      try {
+        options.shutdown.throwIfAborted();
+        const part = partOf(context.service.typeName);
+        if (part !== undefined && !runs(part)) {
+          throw new ConnectError(elsewhere(part), Code.Unimplemented);
+        }
+        await gate(context);
+      } catch (error) {
+        options.measure({
+          rpc: `${context.service.typeName}/${context.method.name}`,
+          code: codeToString(ConnectError.from(error).code),
+          ms: 0,
+          stream: context.method.methodKind !== "unary",
+        });
+        throw error;
       }
-      await gate(context);
     },
     readMaxBytes: LIMITS.callBodyBytes,
     writeMaxBytes: LIMITS.answerBytes,

@@ -30,7 +30,13 @@ import { healthPages } from "./health.ts";
 import { LIMITS, type Limits } from "./limits.ts";
 import { listen } from "./listener.ts";
 import { startMaintenance } from "./maintenance.ts";
+import { metricsPage } from "./metrics-page.ts";
+import { fleetMetrics } from "./metrics/fleet-metrics.ts";
+import { countFleet } from "./metrics/fleet-queries.ts";
+import { addReadings, createMetrics, metricsText } from "./metrics/metrics.ts";
+import { requireOnlooker, type Onlooker } from "./onlooker.ts";
 import { OtaError } from "./ota-error.ts";
+import { pages } from "./pages.ts";
 import { isStream, routes } from "./routes.ts";
 import { readTlsIdentity, type TlsIdentity } from "./tls-identity.ts";
 
@@ -116,8 +122,11 @@ async function serve(
     );
   }
 
+  const monotonicMs = () => performance.now();
+  const metrics = createMetrics(monotonicMs);
   const reports = createReportWriter({
-    commit: (rows) => inTime(commitReports(store.db, rows, config.enrolment)),
+    commit: (rows) =>
+      metrics.batch(rows.length, () => inTime(commitReports(store.db, rows, config.enrolment))),
     isRowFault: (error) => sqlFault(error)?.kind === "data",
     ...LIMITS,
   });
@@ -140,7 +149,7 @@ async function serve(
       }),
     onFailure: (error) => log.warn({ err: error }, "connected devices hear of changes later"),
     nowMs,
-    monotonicMs: () => performance.now(),
+    monotonicMs,
     random,
     after,
   });
@@ -148,6 +157,18 @@ async function serve(
   const stopListening = await store.listen(HEAD_NOTIFICATION, () => feed.hint());
   const shutdown = new AbortController();
   const publicUrls = new Set(config.publicUrls);
+  const operators = createOperatorCheck({ db: store.db, files: credentials.files, useNotes });
+  const mayLook = (onlooker: Onlooker) =>
+    requireOnlooker(onlooker, {
+      mayBeProxied: config.publicUrls.length > 0,
+      operatorOf: (bearer) => operators.byToken(bearer, nowMs()),
+    });
+  const fleet = fleetMetrics({
+    count: () => inTime(countFleet(store.db, LIMITS.measuredChannels)),
+    keptMs: LIMITS.fleetNumbersMs,
+    monotonicMs,
+    onFailure: (error) => log.warn({ err: error }, "metrics are without the fleet's numbers"),
+  });
   const place = { ...config.listen, tls };
   const listener = await listen(place, {
     isStream,
@@ -158,7 +179,7 @@ async function serve(
         reports,
         feed,
         publicUrls,
-        operators: createOperatorCheck({ db: store.db, files: credentials.files, useNotes }),
+        operators,
         dropFirstAdminFile() {
           try {
             adminFile.remove();
@@ -180,12 +201,27 @@ async function serve(
       },
       parts: config.services,
       shutdown: shutdown.signal,
-      monotonicMs: () => performance.now(),
-      fallback: healthPages(async () => {
-        if (shutdown.signal.aborted) return false;
-        await ping(store.db);
-        return true;
-      }),
+      monotonicMs,
+      measure: metrics.callEnded,
+      fallback: pages(
+        {
+          "/metrics": metricsPage({
+            require: mayLook,
+            text: async () => {
+              const [own, ofFleet] = await Promise.all([
+                metricsText(metrics.registry),
+                fleet.text(),
+              ]);
+              return `${own}\n${ofFleet}`;
+            },
+          }),
+        },
+        healthPages(async () => {
+          if (shutdown.signal.aborted) return false;
+          await ping(store.db);
+          return true;
+        }),
+      ),
     }),
   });
   const scheme = tls === undefined ? "http" : "https";
@@ -202,6 +238,12 @@ async function serve(
       everyMs: LIMITS.certificateMs,
       nowMs,
     });
+  addReadings(metrics.registry, {
+    queuedReports: () => reports.queued,
+    feed: () => feed.counts,
+    pool: store.pool,
+    certificateEnds: renewal && (() => renewal.shown.notAfter),
+  });
   const maintenance = startMaintenance(store, log, LIMITS.maintainEveryMs);
   log.info({ url, publicUrls: [...publicUrls], services: config.services }, "listening");
 

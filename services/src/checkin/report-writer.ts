@@ -26,6 +26,8 @@ export interface ReportWriter {
    * threw, when it failed for this report.
    */
   submit(row: ReportRow): Promise<ReportOutcome>;
+  /** How many reports wait for a place in a batch. */
+  readonly queued: number;
   /** Resolves when every report submitted so far is settled. */
   drain(): Promise<void>;
 }
@@ -124,6 +126,9 @@ export function createReportWriter(options: ReportWriterOptions): ReportWriter {
         queuedBytes += bytes;
         running ??= run();
       });
+    },
+    get queued() {
+      return queue.length;
     },
     async drain() {
       await running;

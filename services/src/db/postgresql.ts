@@ -39,8 +39,11 @@ export function openPostgresql(url: string, warn: (notice: string) => void): Sto
       idle_in_transaction_session_timeout: IDLE_TRANSACTION_LIMIT_MS,
     },
   });
+  const use = { inUse: 0, waiting: 0 };
+  const counted = countingReserve(sql, use);
   return {
-    db: new Kysely<Database>({ dialect: new PostgresJSDialect({ postgres: sql }) }),
+    db: new Kysely<Database>({ dialect: new PostgresJSDialect({ postgres: counted }) }),
+    pool: () => ({ ...use, size: MAX_CONNECTIONS }),
     kind: "postgresql",
     // What its administrator set: synchronous_commit is on by default.
     durable: true,
@@ -55,4 +58,30 @@ export function openPostgresql(url: string, warn: (notice: string) => void): Sto
       await sql.end({ timeout: END_LIMIT_S });
     },
   };
+}
+
+/** The driver, which does not say itself how many of its connections are lent. */
+function countingReserve<T extends postgres.Sql>(
+  sql: T,
+  use: { inUse: number; waiting: number },
+): T {
+  const reserve = async () => {
+    use.waiting += 1;
+    try {
+      const lent = await sql.reserve();
+      use.inUse += 1;
+      const release = lent.release.bind(lent);
+      return Object.assign(lent, {
+        release() {
+          use.inUse -= 1;
+          release();
+        },
+      });
+    } finally {
+      use.waiting -= 1;
+    }
+  };
+  return new Proxy(sql, {
+    get: (target, name) => (name === "reserve" ? reserve : (Reflect.get(target, name) as unknown)),
+  });
 }
