@@ -1,5 +1,6 @@
 import { Command } from "@commander-js/extra-typings";
 
+import { CliError } from "../cli-error.ts";
 import { withServerOptions } from "../common-options.ts";
 import type { Host } from "../host.ts";
 import { withWaitOptions } from "./wait-options.ts";
@@ -17,8 +18,20 @@ export function rolloutCommand(host: Host) {
 
 function ofRelease(name: string) {
   return new Command(name)
-    .option("--channel <name>", "channel (default: the context's)")
+    .argument("[channel]", "its channel (default: the context's)")
+    .option("--channel <name>", "the same as an option")
     .option("--revision <number>", "release of the channel (default: the head)");
+}
+
+/** The options with the channel, however it was given. */
+function ofChannel<Options extends { channel?: string | undefined }>(
+  channel: string | undefined,
+  options: Options,
+): Options {
+  if (channel === undefined) return options;
+  if (options.channel !== undefined && options.channel !== channel)
+    throw new CliError("usage", `${channel} and --channel ${options.channel} differ; give one`);
+  return { ...options, channel };
 }
 
 function statusCommand(host: Host) {
@@ -26,17 +39,17 @@ function statusCommand(host: Host) {
     "where the rollout of a release stands, and how devices fare",
   );
   return withServerOptions(command)
-    .addHelpText("after", "\nExample:\n  nix-ota rollout status --channel prod")
-    .action(async (options) => {
+    .addHelpText("after", "\nExample:\n  nix-ota rollout status prod")
+    .action(async (channel, options) => {
       const { rolloutStatus } = await import("../rollout/run.ts");
-      await rolloutStatus(options, host);
+      await rolloutStatus(ofChannel(channel, options), host);
     });
 }
 
 const WAIT_EXAMPLE = `
 Examples:
-  nix-ota rollout wait --channel prod --timeout 30m
-  nix-ota rollout wait --channel prod --revision 42 --failures 2% --offline ignore
+  nix-ota rollout wait prod --timeout 30m
+  nix-ota rollout wait prod --revision 42 --failures 2% --offline ignore
 
 Exit codes: 0 every device is healthy on it, 4 it failed or was halted, 5 devices are
 outstanding when the time is over. Ctrl-C ends the waiting and leaves the release alone.
@@ -48,9 +61,9 @@ function waitCommand(host: Host) {
   );
   return withServerOptions(command)
     .addHelpText("after", WAIT_EXAMPLE)
-    .action(async (options) => {
+    .action(async (channel, options) => {
       const { runWait } = await import("../wait/run.ts");
-      await runWait(options, host);
+      await runWait(ofChannel(channel, options), host);
     });
 }
 
@@ -59,11 +72,11 @@ function pauseCommand(host: Host) {
   return withServerOptions(command)
     .addHelpText(
       "after",
-      "\nDevices that are at work on it go on. nix-ota channel pause holds the whole channel.\n\nExample:\n  nix-ota rollout pause --channel prod",
+      "\nDevices that are at work on it go on. nix-ota channel pause holds the whole channel.\n\nExample:\n  nix-ota rollout pause prod",
     )
-    .action(async (options) => {
+    .action(async (channel, options) => {
       const { pauseRollout } = await import("../rollout/run.ts");
-      await pauseRollout(options, host);
+      await pauseRollout(ofChannel(channel, options), host);
     });
 }
 
@@ -72,10 +85,10 @@ function resumeCommand(host: Host) {
     "offer a release again; failures known so far do not stop it any more",
   );
   return withServerOptions(command)
-    .addHelpText("after", "\nExample:\n  nix-ota rollout resume --channel prod")
-    .action(async (options) => {
+    .addHelpText("after", "\nExample:\n  nix-ota rollout resume prod")
+    .action(async (channel, options) => {
       const { resumeRollout } = await import("../rollout/run.ts");
-      await resumeRollout(options, host);
+      await resumeRollout(ofChannel(channel, options), host);
     });
 }
 
@@ -84,9 +97,9 @@ function retryCommand(host: Host) {
     "ask the devices on which a release failed to try it once more",
   );
   return withServerOptions(command)
-    .addHelpText("after", "\nExample:\n  nix-ota rollout retry --channel prod --revision 42")
-    .action(async (options) => {
+    .addHelpText("after", "\nExample:\n  nix-ota rollout retry prod --revision 42")
+    .action(async (channel, options) => {
       const { retryRollout } = await import("../rollout/run.ts");
-      await retryRollout(options, host);
+      await retryRollout(ofChannel(channel, options), host);
     });
 }

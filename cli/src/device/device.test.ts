@@ -228,7 +228,7 @@ const TROUBLED = create(DeviceSchema, {
   keyConflictAt: timestampFromMs(NOW_MS - 7_200_000),
   cloned: true,
   publicKey: new Uint8Array(32).fill(1),
-  keyEpoch: 1,
+  keyEpoch: 2,
   enrolledAt: timestampFromMs(NOW_MS - 86_400_000),
   enrolledBy: "token:e1",
   tags: ["shop"],
@@ -257,7 +257,7 @@ it("begins with what somebody has to look into, and says what to do", async () =
       "pinned to     r41",
       "to retry      r43",
       "quarantined   r40, r43",
-      "own key       AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE= (replaced once)",
+      "own key       AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE= (key epoch 2)",
       "enrolled      1 d ago, by token:e1",
     ]),
   );
@@ -273,7 +273,7 @@ it("tells a program the same", async () => {
     cloned: true,
     keyConflictAt: new Date(NOW_MS - 7_200_000).toISOString(),
     publicKey: "AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=",
-    keyEpoch: 1,
+    keyEpoch: 2,
     enrolledBy: "token:e1",
     tags: ["shop"],
   });

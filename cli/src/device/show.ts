@@ -98,9 +98,9 @@ function warnings(device: Device, nowMs: number, output: Output): string[] {
 
 function ownKeyText({ publicKey, keyEpoch }: Device): string {
   if (publicKey.length === 0) return "";
-  if (keyEpoch === 0) return toBase64(publicKey);
-  const times = keyEpoch === 1 ? "once" : `${keyEpoch} times`;
-  return `${toBase64(publicKey)} (replaced ${times})`;
+  // The first key is of epoch 1.
+  if (keyEpoch <= 1) return toBase64(publicKey);
+  return `${toBase64(publicKey)} (key epoch ${keyEpoch})`;
 }
 
 /** Every device enrolled at some time; a server that does not say by what is older. */

@@ -106,6 +106,17 @@ it("pauses, resumes and retries the release that is named", async () => {
   ]);
 });
 
+it("takes the channel as an argument as well, but not two", async () => {
+  await using server = await serving();
+  await server.run("rollout", "pause", "prod");
+  expect(server.asked).toEqual(["pause prod 0"]);
+  expect(await server.run("rollout", "pause", "prod", "--channel", "lab")).toEqual({
+    code: 2,
+    out: "",
+    err: "error: prod and --channel lab differ; give one\n",
+  });
+});
+
 it("asks for a channel where neither the command line nor a context names one", async () => {
   await using server = await serving();
   expect(await server.run("rollout", "pause")).toEqual({

@@ -206,7 +206,7 @@ function channelPaused({ channel }: AskedFacts, head: HeadFacts): HoldDecision |
   if (!head.paused) return undefined;
   return hold(
     "PAUSED",
-    `channel ${channel} is paused; \`nix-ota channel set\` lets it offer again`,
+    `channel ${channel} is paused; \`nix-ota channel resume ${channel}\` lets it offer again`,
   );
 }
 
@@ -272,7 +272,7 @@ function quarantined(device: DeviceFacts, head: HeadFacts): HoldDecision | undef
   );
 }
 
-const LIFT = "`nix-ota device pin` lifts the pin";
+const LIFT = "`nix-ota device unpin` lifts the pin";
 
 /** Whether the pin keeps it from what the channel's other devices are offered. */
 function isHeldByPin({ pinnedRevision }: DeviceFacts, { headRevision }: HeadFacts): boolean {

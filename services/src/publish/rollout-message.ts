@@ -33,7 +33,7 @@ function standingOf(rollout: StoredRollout): { state: RolloutState; explanation:
   if (rollout.channelPaused) {
     return {
       state: RolloutState.PAUSED,
-      explanation: `channel ${channel} is paused; \`nix-ota channel set\` lets it offer again`,
+      explanation: `channel ${channel} is paused; \`nix-ota channel resume ${channel}\` lets it offer again`,
     };
   }
   return { state: RolloutState.RUNNING, explanation: "offered to every device of the channel" };
