@@ -36,7 +36,13 @@ it("leaves out the targets whose devices have the content, and says so", async (
   });
 });
 
-it("a listing that several targets share travels once, large ones ahead of the release", async () => {
+it("a listing that several targets share travels once", async () => {
+  const double = serverDouble();
+  await run(double, releaseOf([partOf(CLOSURE_1, FRONT), partOf(CLOSURE_1, BACK)]));
+  expect(double.requests[0]?.listings).toEqual([makeListing(CLOSURE_1)]);
+});
+
+it("listings that would fill a request travel ahead of it", async () => {
   const double = serverDouble();
   const large = Array.from({ length: 20_000 }, (_, index) => closurePath(`package-${index}`));
   await run(double, releaseOf([partOf(large, FRONT), partOf(large, BACK)]));
