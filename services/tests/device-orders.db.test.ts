@@ -1,6 +1,7 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { publicKeyOf } from "@nix-ota/proto/ed25519";
+import { EnrolmentMode } from "@nix-ota/proto/nixota/v1/channel_pb";
 import type { UpdateDevicesRequestSchema } from "@nix-ota/proto/nixota/v1/checkin_service_pb";
 import { DeviceStanding } from "@nix-ota/proto/nixota/v1/device_pb";
 import { reasonOf } from "@nix-ota/proto/reason";
@@ -90,10 +91,17 @@ describe.each(DATABASES)("orders about devices on %s", (kind) => {
 
   test("an order is one row of the audit, with how its devices were; one that changes nothing is none", async () => {
     await server.device("audit-1");
+    const rowsOf = async () =>
+      (
+        await sql<{ rows: bigint }>`select count(*) as rows from audit
+         where action = 'UpdateDevices'`.execute(store.db)
+      ).rows[0]?.rows ?? 0n;
+    const before = await rowsOf();
     await order({ deviceIds: ["audit-1"], addTags: ["a"] });
     await order({ deviceIds: ["audit-1"], addTags: ["a"] });
     await order({ deviceIds: ["audit-1"], addTags: ["b"], dryRun: true });
     await order({ filter: "id:audit-*", pinnedRevision: 3n });
+    expect(await rowsOf()).toBe(before + 2n);
     const { rows } = await sql<{ subject: string; before: object; after: object }>`
       select subject, before, after from audit
        where action = 'UpdateDevices' and after::text like '%audit-1%' order by id`.execute(
@@ -241,6 +249,35 @@ describe.each(DATABASES)("orders about devices on %s", (kind) => {
       await standing(DeviceStanding.REVOKED),
       await standing(DeviceStanding.ACCEPTED),
     ]).toEqual([served, { ...served, report: "PENDING_APPROVAL" }, ended, ended, served]);
+  });
+
+  test("devices that came to a channel before it was there wait, once it is made for those who are asked", async () => {
+    const { secret } = await server.admin.access.createEnrolmentToken({ channel: "early" });
+    for (const [id, channel, enrolmentToken] of [
+      ["early-open", "early", ""],
+      ["early-token", "early", secret],
+      ["early-approved", "early", ""],
+      ["early-elsewhere", "later", ""],
+    ] as const) {
+      await new TestDevice(server.url, id, seed(1)).enrol({ channel, enrolmentToken });
+    }
+    // As one that an operator accepted while the server's default was to ask.
+    await sql`update device set enrolled_by = 'approve' where id = 'early-approved'`.execute(
+      store.db,
+    );
+    const moved = await server.device("early-moved");
+    await moved.report({ channel: "early" });
+    await server.admin.channel.createChannel({ name: "early", enrolment: EnrolmentMode.TOKEN });
+    await server.admin.channel.createChannel({ name: "later" });
+    const { devices } = await server.operator.checkin.listDevices({ filter: "id:early-*" });
+    expect(Object.fromEntries(devices.map(({ id, standing }) => [id, standing]))).toEqual({
+      "early-approved": DeviceStanding.ACCEPTED,
+      "early-elsewhere": DeviceStanding.ACCEPTED,
+      "early-moved": DeviceStanding.PENDING,
+      "early-open": DeviceStanding.PENDING,
+      "early-token": DeviceStanding.ACCEPTED,
+    });
+    expect(await refusal(moved.report({ channel: "early" }))).toBe("PENDING_APPROVAL");
   });
 
   test("a key that is replaced ends the sessions of the one before, and the conflict", async () => {

@@ -227,46 +227,51 @@ test("of 100 000 devices those of a channel, tag, standing or beginning of an id
              case when n % 500 = 3 then '{rare,eu}'::text[] when n % 3 = 0 then '{eu}' else '{}' end
         from generate_series(1, 100000) n order by n % 97`.execute(opened.db);
     await sql`analyze device`.execute(opened.db);
-    const scans = await opened.db.connection().execute(async (db) => {
-      const read = async () => {
+    const used = await opened.db.connection().execute(async (db) => {
+      /** How often the table was read whole, and each of its indexes. */
+      const reads = async () => {
         await sql`select pg_stat_force_next_flush()`.execute(db);
-        const { rows } = await sql<{ scans: bigint }>`
-          select seq_scan as scans from pg_stat_user_tables where relname = 'device'`.execute(db);
-        return rows[0]?.scans ?? 0n;
+        const { rows } = await sql<{ name: string; times: bigint }>`
+          select 'the whole' as name, seq_scan as times from pg_stat_user_tables
+           where relname = 'device'
+          union all select indexrelname, idx_scan from pg_stat_user_indexes
+           where relname = 'device'`.execute(db);
+        return new Map(rows.map(({ name, times }) => [name, times]));
       };
-      const scansFor = async (text: string) => {
-        const before = await read();
+      const usedFor = async (text: string) => {
+        const before = await reads();
         const which = { filter: filterOf(text), nowMs: NOW };
         const [first] = await findDevices(db, { ...which, after: "", limit: 50 });
         await findDevices(db, { ...which, after: first?.id ?? "", limit: 50 });
-        return [text, first?.id, (await read()) > before ? "all read" : "found"];
+        const after = await reads();
+        // The planner looks into the primary key, whatever it decides.
+        const told = [...after.keys()].filter((name) => name !== "device_pkey");
+        return told.filter((name) => after.get(name) !== before.get(name)).join();
       };
-      const found = [];
+      const found: Record<string, string> = {};
       for (const text of [
         "",
         "channel:ch-3",
         "tag:rare",
-        "tag:eu",
         "standing:pending",
         "-standing:accepted",
         "id:gw-4242*",
         "is:pinned",
       ]) {
-        found.push(await scansFor(text));
+        found[text] = await usedFor(text);
       }
       return found;
     });
-    expect(scans).toEqual([
-      ["", "gw-1", "found"],
-      ["channel:ch-3", "gw-10003", "found"],
-      ["tag:rare", "gw-10003", "found"],
-      ["tag:eu", "gw-10002", "found"],
-      ["standing:pending", "gw-10007", "found"],
-      ["-standing:accepted", "gw-10007", "found"],
-      ["id:gw-4242*", "gw-4242", "found"],
-      // So that the counter is seen to count.
-      ["is:pinned", undefined, "all read"],
-    ]);
+    expect(used).toEqual({
+      "": "",
+      "channel:ch-3": "device_by_channel",
+      "tag:rare": "device_by_tag",
+      "standing:pending": "device_by_standing",
+      "-standing:accepted": "device_by_standing",
+      "id:gw-4242*": "",
+      // So that reading all is seen to be told.
+      "is:pinned": "the whole",
+    });
   } finally {
     await opened.close();
   }

@@ -150,16 +150,25 @@ describe.each(DATABASES)("devices that move, and clones, on %s", (kind) => {
   });
 
   test("devices that stray together in another order do not block each other", async () => {
-    const ids = Array.from({ length: 40 }, (_, index) => `herd-${index}`);
+    const ids = Array.from({ length: 200 }, (_, index) => `herd-${index}`);
     for (const id of ids) await pin(id);
+    // In a large table rows are looked up one by one, in the order of the batch.
+    await sql`insert into device (id, channel, target, standing, public_key)
+      select 'many-' || n, 'open', '', 'accepted', ${seed(1)}
+        from generate_series(1, 20000) n`.execute(store.db);
+    await sql`analyze device`.execute(store.db);
     const batch = ids.map((deviceId) =>
       reportRow(create(ReportSchema, { deviceId, sequence: 1n, channel: "reviewed" }), 1),
     );
-    await Promise.all(
-      [batch, batch.toReversed(), batch, batch.toReversed()].map((rows) =>
-        commitReports(store.db, rows, "open"),
-      ),
-    );
+    for (let round = 0; round < 5; round += 1) {
+      await sql`update device set standing = 'accepted', channel = 'prod'
+        where id like 'herd-%'`.execute(store.db);
+      await Promise.all(
+        [batch, batch.toReversed(), batch, batch.toReversed()].map((rows) =>
+          commitReports(store.db, rows, "open"),
+        ),
+      );
+    }
     expect(new Set(await Promise.all(ids.map(stands)))).toEqual(new Set(["pending on reviewed"]));
   });
 

@@ -169,7 +169,7 @@ export class TestDevice {
     return signAuthStatement({ serverUrl, deviceId: this.id, nonce }, this.seed);
   }
 
-  async enrol(fields: { channel: string; target?: string }) {
+  async enrol(fields: { channel: string; target?: string; enrolmentToken?: string }) {
     const publicKey = publicKeyOf(this.seed);
     return await this.#clients.checkin.enrol({ auth: await this.prove(), publicKey, ...fields });
   }

@@ -9,6 +9,7 @@ import type {
 import { recordAudit } from "../access/queries.ts";
 import { actorOf, callerOf, requireAdmin, requireOperate } from "../auth.ts";
 import { addressOf } from "../call.ts";
+import { parkEarlyDevices } from "../checkin/identity-queries.ts";
 import type { Deps } from "../deps.ts";
 import type { EnrolmentMode as Mode } from "../enrolment-mode.ts";
 import { OtaError } from "../ota-error.ts";
@@ -41,6 +42,9 @@ export function changeCalls(deps: Deps): ChangeCalls {
           );
         }
         const made = await requireChannel(transaction, name);
+        if ((made.enrolment ?? deps.enrolment.mode) !== "open") {
+          await parkEarlyDevices(transaction, name);
+        }
         await audit(transaction, context, { action: "CreateChannel", name, after: facts(made) });
         await announceHead(transaction, name);
         return { channel: channelMessage(made) };

@@ -116,6 +116,20 @@ export async function storeOpenEnrolment(db: Db, count: OpenEnrolmentCount): Pro
     .execute();
 }
 
+/**
+ * Has devices that are on a channel which is only being made wait for an
+ * operator: they came while nobody asked who they are. Those whom an operator
+ * accepted, or who came by a token for the channel, stay.
+ */
+export async function parkEarlyDevices(db: Db, channel: string): Promise<void> {
+  await sql`
+    update device set standing = 'pending'
+     where channel = ${channel} and standing = 'accepted' and enrolled_by <> 'approve'
+       and not exists (select from enrolment_token t
+                        where t.channel = device.channel
+                          and 'token:' || t.id = device.enrolled_by)`.execute(db);
+}
+
 /** Notes that another key was presented for an id, unless that was noted after `since`. */
 export async function noteKeyConflict(
   db: Db,

@@ -620,7 +620,9 @@ export const ChannelService: GenService<{
     output: typeof WatchChannelResponseSchema;
   },
   /**
-   * Makes a channel. Caller: scope `admin`. Reasons: CHANNEL_EXISTS,
+   * Makes a channel. Devices may have come to it before it was there, as the
+   * server's default lets them: where it takes none openly, those that came so
+   * wait for approval. Caller: scope `admin`. Reasons: CHANNEL_EXISTS,
    * KEYS_DIFFER for keys that are not sound or fewer than the threshold.
    *
    * @generated from rpc nixota.v1.ChannelService.CreateChannel
