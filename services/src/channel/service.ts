@@ -33,6 +33,7 @@ import {
   findListing,
   type CurrentManifest,
 } from "./queries.ts";
+import { recoverCalls } from "./recover-calls.ts";
 
 const PAGE_SIZE = 50;
 
@@ -41,6 +42,7 @@ export function channelService(deps: Deps): Partial<ServiceImpl<typeof ChannelSe
   const { db } = deps;
   return {
     ...changeCalls(deps),
+    ...recoverCalls(deps),
 
     async getCurrent(request, context) {
       const deviceId = deviceAsking(request, context);

@@ -22,6 +22,7 @@ import { directiveMessage } from "./directive.ts";
 import { explain } from "./explain.ts";
 import { fleetCalls } from "./fleet-calls.ts";
 import { identityCalls } from "./identity-calls.ts";
+import { returnCalls } from "./return-calls.ts";
 import type { StoredDevice } from "./stored-device.ts";
 import { takeReport } from "./take-report.ts";
 
@@ -34,6 +35,7 @@ export function checkinService(deps: Deps): Partial<ServiceImpl<typeof CheckinSe
     ...identityCalls(deps),
     ...fleetCalls(deps),
     ...deviceOrderCalls(deps),
+    ...returnCalls(deps),
 
     async checkIn({ report }, context) {
       const session = requireDevice(context);

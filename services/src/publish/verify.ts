@@ -1,6 +1,7 @@
 import { openManifest, UNCHECKED } from "@nix-ota/proto";
 import type { Manifest } from "@nix-ota/proto/nixota/v1/manifest_pb";
 import { ManifestSchema } from "@nix-ota/proto/nixota/v1/manifest_pb";
+import type { RejectCodeName } from "@nix-ota/proto/reject-code";
 import { decodeEnvelope } from "@nix-ota/proto/signed-manifest";
 import { strictParse } from "@nix-ota/proto/strict-parse";
 import { ANY_SUBSTITUTER } from "@nix-ota/proto/substituter-url";
@@ -39,11 +40,45 @@ export function verifyManifest(
   envelope: Uint8Array,
   expected: { readonly channel: string; readonly keys: ChannelKeys; readonly nowS: bigint },
 ): VerifiedManifest {
+  const { nowS: trustedTimeS, ...signed } = expected;
+  const opened = open(envelope, { ...signed, trustedTimeS });
+  if (!("code" in opened)) return opened;
+  throw new OtaError("MANIFEST_REJECTED", opened.message, {
+    details: { rejectCode: opened.code },
+  });
+}
+
+/**
+ * Opens an envelope that a device returned. It may have expired since it was
+ * published: it is wanted for its revision, which devices have verified, and
+ * whether it may still be applied is for each device to judge.
+ */
+export function verifyReturned(
+  envelope: Uint8Array,
+  expected: { readonly channel: string; readonly keys: ChannelKeys },
+): VerifiedManifest | Refused {
+  return open(envelope, { ...expected, trustedTimeS: UNCHECKED });
+}
+
+/** What the gate refused, and by which check. */
+export interface Refused {
+  readonly code: RejectCodeName;
+  readonly message: string;
+}
+
+function open(
+  envelope: Uint8Array,
+  expected: {
+    readonly channel: string;
+    readonly keys: ChannelKeys;
+    readonly trustedTimeS: bigint | typeof UNCHECKED;
+  },
+): VerifiedManifest | Refused {
   const verdict = openManifest(envelope, {
     publicKeys: expected.keys.keys.map(({ publicKey }) => publicKey),
     threshold: expected.keys.threshold,
     channel: expected.channel,
-    trustedTimeS: expected.nowS,
+    trustedTimeS: expected.trustedTimeS,
     substituters: ANY_SUBSTITUTER,
     agentLevel: UNCHECKED,
     fleet: UNCHECKED,
@@ -52,11 +87,7 @@ export function verifyManifest(
     floor: UNCHECKED,
     quarantine: UNCHECKED,
   });
-  if (!verdict.ok) {
-    throw new OtaError("MANIFEST_REJECTED", verdict.message, {
-      details: { rejectCode: verdict.code },
-    });
-  }
+  if (!verdict.ok) return { code: verdict.code, message: verdict.message };
   const { manifest, payloadSha256, signedBy } = verdict;
   return { manifest, envelope, payloadSha256, signedBy };
 }
