@@ -36,7 +36,7 @@ const NO_RULES = [...HANDLERS, "*queries", ...CARRIERS, "device-condition"];
 const SQL_PARTS = "services/src/checkin/device-condition.ts";
 /** Files with secrets in them, and what is made with those. */
 const SECRETS =
-  "services/src/access/{challenge,first-admin-file,secret,secret-file,secret-token,session-key-file,session-token}.ts";
+  "services/src/access/{challenge,console-session,first-admin-file,secret,secret-file,secret-token,session-key-file,session-keyring,session-token}.ts";
 const WORDS = "services/src/{enrolment-mode,ota-error,standing}.ts";
 const DATABASE = "services/src/db/database.ts";
 
@@ -135,8 +135,11 @@ export const allowedImports: readonly Row[] = [
     packages: ["@connectrpc/*"],
   },
   {
-    files: "services/src/{listener,health,maintenance,certificate-renewal}.ts",
-    imports: ["services/src/{limits,listener,tls-front,tls-identity}.ts", "services/src/db/*.ts"],
+    files: "services/src/{listener,health,maintenance,repeat,certificate-renewal}.ts",
+    imports: [
+      "services/src/{limits,listener,repeat,tls-front,tls-identity}.ts",
+      "services/src/db/*.ts",
+    ],
     packages: ["node:*", "@connectrpc/connect-node", "pino"],
     reaches: ["clock"],
   },

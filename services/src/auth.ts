@@ -1,6 +1,7 @@
 import { createContextKey, type HandlerContext } from "@connectrpc/connect";
 
 import type { Caller, Operator } from "./access/caller.ts";
+import { isOwnOrigin } from "./access/own-origin.ts";
 import {
   isAdmin,
   mayOperate,
@@ -61,6 +62,24 @@ export function requireOperate(context: HandlerContext, channel: string): void {
 /** The admin who calls. @throws {OtaError} SCOPE_MISSING unless one does. */
 export function requireAdmin(context: HandlerContext): Operator {
   return requireScope(context, "admin", isAdmin);
+}
+
+/** @throws {OtaError} ORIGIN_REFUSED unless the request comes from the console's own pages. */
+export function requireOwnOrigin(
+  { requestHeader, requestMethod }: HandlerContext,
+  publicUrls: Iterable<string>,
+): void {
+  const request = {
+    method: requestMethod,
+    origin: requestHeader.get("origin"),
+    fetchSite: requestHeader.get("sec-fetch-site"),
+    contentType: requestHeader.get("content-type"),
+  };
+  if (isOwnOrigin(request, publicUrls)) return;
+  throw new OtaError(
+    "ORIGIN_REFUSED",
+    "the call did not come from the console's own pages; programs send Authorization: Bearer instead of a cookie",
+  );
 }
 
 /** The caller's session. @throws {OtaError} SCOPE_MISSING unless a device calls. */

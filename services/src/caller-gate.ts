@@ -1,12 +1,14 @@
 import type { HandlerContext } from "@connectrpc/connect";
+import { AccessService } from "@nix-ota/proto/nixota/v1/access_service_pb";
 import { CheckinService } from "@nix-ota/proto/nixota/v1/checkin_service_pb";
 import type { Logger } from "pino";
 
 import type { Caller } from "./access/caller.ts";
+import { readSessionCookie } from "./access/console-session.ts";
 import type { OperatorCheck } from "./access/operator-check.ts";
 import type { SessionKeys } from "./access/session-key-file.ts";
 import { readSession, SESSION_PREFIX } from "./access/session-token.ts";
-import { CALLER } from "./auth.ts";
+import { CALLER, requireOwnOrigin } from "./auth.ts";
 import { CALL } from "./call.ts";
 import { answerTo } from "./errors.ts";
 import { OtaError } from "./ota-error.ts";
@@ -16,16 +18,20 @@ export interface GateParts {
   readonly operators: OperatorCheck;
   /** Those of the moment at which it is read. */
   readonly sessionKeys: SessionKeys;
+  /** Whose origins the console's pages have. */
+  readonly publicUrls: ReadonlySet<string>;
   readonly nowMs: () => number;
   readonly log: Logger;
 }
 
-/** Calls by which a caller comes to a credential. */
+/** Calls by which a caller comes to a credential, or ends it; they look at what they are given themselves. */
 const WITHOUT_CREDENTIAL = new Set<string>(
   [
     CheckinService.method.createChallenge,
     CheckinService.method.enrol,
     CheckinService.method.authenticate,
+    AccessService.method.signIn,
+    AccessService.method.signOut,
   ].map(({ parent, name }) => `${parent.typeName}/${name}`),
 );
 
@@ -50,8 +56,15 @@ export function callerGate(parts: GateParts) {
   };
 }
 
-async function identify({ requestHeader }: HandlerContext, parts: GateParts): Promise<Caller> {
+async function identify(context: HandlerContext, parts: GateParts): Promise<Caller> {
+  const { requestHeader, values } = context;
   const header = requestHeader.get("authorization");
+  const asked = { nowMs: parts.nowMs(), address: values.get(CALL).address };
+  const session = header === null ? readSessionCookie(requestHeader.get("cookie")) : undefined;
+  if (session !== undefined) {
+    requireOwnOrigin(context, parts.publicUrls);
+    return await parts.operators.bySession(session, asked);
+  }
   if (header === null) {
     throw new OtaError("CREDENTIAL_INVALID", "the call needs a credential: Authorization: Bearer");
   }
@@ -59,9 +72,13 @@ async function identify({ requestHeader }: HandlerContext, parts: GateParts): Pr
   if (bearer === undefined) {
     throw new OtaError("CREDENTIAL_INVALID", "the credential is not in the form: Bearer <token>");
   }
-  const nowMs = parts.nowMs();
-  if (!bearer.startsWith(SESSION_PREFIX)) return await parts.operators.byToken(bearer, nowMs);
-  const session = readSession(bearer, parts.sessionKeys, Math.floor(nowMs / 1000));
+  return bearer.startsWith(SESSION_PREFIX)
+    ? deviceOf(bearer, parts, asked.nowMs)
+    : await parts.operators.byToken(bearer, asked);
+}
+
+function deviceOf(bearer: string, { sessionKeys }: GateParts, nowMs: number): Caller {
+  const session = readSession(bearer, sessionKeys, Math.floor(nowMs / 1000));
   if (session !== undefined) return { kind: "device", session };
   throw new OtaError(
     "CREDENTIAL_INVALID",

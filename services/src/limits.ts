@@ -86,6 +86,8 @@ export const LIMITS = {
   fleetNumbersMs: 15_000,
   /** Channels that metrics tell of, the first by name: every one is some more series. */
   measuredChannels: 100,
+  /** Session key file and salt are read again: a session of a key that is gone ends within 15 s. */
+  refreshKeysMs: 10_000,
   /** Housekeeping of the database. */
   maintainEveryMs: 5 * 60_000,
 } as const;

@@ -66,6 +66,7 @@ export function routes(options: RouteOptions): HttpHandler {
   ];
   const gate = callerGate({
     operators: deps.operators,
+    publicUrls: deps.publicUrls,
     get sessionKeys() {
       return deps.sessionKeys;
     },

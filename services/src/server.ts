@@ -4,11 +4,14 @@ import { setImmediate } from "node:timers/promises";
 import { normalizeServerUrl } from "@nix-ota/proto/auth-statement";
 import type { Logger } from "pino";
 
+import { sweepSessions } from "./access/console-queries.ts";
 import { firstAdminFile } from "./access/first-admin-file.ts";
 import { ensureFirstAdmin, type FirstAdmin } from "./access/first-admin.ts";
 import { createOperatorCheck, type FileSecrets } from "./access/operator-check.ts";
 import { readSecretFile } from "./access/secret-file.ts";
-import { readSessionKeys, type SessionKeys } from "./access/session-key-file.ts";
+import { ensureSessionKeys, readSessionKeys, type SessionKeys } from "./access/session-key-file.ts";
+import { openSessionKeyring, type SessionKeyring } from "./access/session-keyring.ts";
+import { findSessionSalt } from "./access/session-salt-queries.ts";
 import { createUseNotes } from "./access/use-notes.ts";
 import { startCertificateRenewal } from "./certificate-renewal.ts";
 import { directiveMessage } from "./checkin/directive.ts";
@@ -29,7 +32,7 @@ import { findFeedFacts, findVersions } from "./feed/queries.ts";
 import { healthPages } from "./health.ts";
 import { LIMITS, type Limits } from "./limits.ts";
 import { listen } from "./listener.ts";
-import { startMaintenance } from "./maintenance.ts";
+import { databaseUpkeep, startMaintenance } from "./maintenance.ts";
 import { metricsPage } from "./metrics-page.ts";
 import { fleetMetrics } from "./metrics/fleet-metrics.ts";
 import { countFleet } from "./metrics/fleet-queries.ts";
@@ -37,6 +40,7 @@ import { addReadings, createMetrics, metricsText } from "./metrics/metrics.ts";
 import { requireOnlooker, type Onlooker } from "./onlooker.ts";
 import { OtaError } from "./ota-error.ts";
 import { pages } from "./pages.ts";
+import { repeat } from "./repeat.ts";
 import { isStream, routes } from "./routes.ts";
 import { readTlsIdentity, type TlsIdentity } from "./tls-identity.ts";
 
@@ -131,6 +135,12 @@ async function serve(
     ...LIMITS,
   });
   const useNotes = createUseNotes((err) => log.warn({ err }, "a token's use was not noted"));
+  const keyring = await openSessionKeyring(
+    credentials.sessionKeys,
+    () => readSessionKeys(config.sessionKeyFile),
+    () => findSessionSalt(store.db),
+  );
+  const refreshing = repeat(() => refreshKeys(keyring, log), limits.refreshKeysMs);
   const random = () => Math.random();
   const checkInIntervalMs = config.checkInIntervalS * 1000;
   const feed = new Feed({
@@ -161,7 +171,8 @@ async function serve(
   const mayLook = (onlooker: Onlooker) =>
     requireOnlooker(onlooker, {
       mayBeProxied: config.publicUrls.length > 0,
-      operatorOf: (bearer) => operators.byToken(bearer, nowMs()),
+      operatorOf: (bearer) =>
+        operators.byToken(bearer, { nowMs: nowMs(), address: onlooker.address }),
     });
   const fleet = fleetMetrics({
     count: () => inTime(countFleet(store.db, LIMITS.measuredChannels)),
@@ -187,7 +198,9 @@ async function serve(
             log.warn({ err }, "the file of the used first admin token could not be removed");
           }
         },
-        sessionKeys: credentials.sessionKeys,
+        get sessionKeys() {
+          return keyring.keys;
+        },
         nowMs,
         random,
         nextTurn: () => setImmediate(),
@@ -244,12 +257,19 @@ async function serve(
     pool: store.pool,
     certificateEnds: renewal && (() => renewal.shown.notAfter),
   });
-  const maintenance = startMaintenance(store, log, LIMITS.maintainEveryMs);
+  const maintenance = startMaintenance(
+    [...databaseUpkeep(store), () => sweepSessions(store.db, nowMs())],
+    log,
+    LIMITS.maintainEveryMs,
+  );
   log.info({ url, publicUrls: [...publicUrls], services: config.services }, "listening");
 
   return {
     url,
-    reload: () => renewal?.look(),
+    reload() {
+      renewal?.look();
+      void refreshing.now();
+    },
     async close() {
       renewal?.stop();
       // From here on /readyz is 503 and calls that wait are answered.
@@ -262,6 +282,7 @@ async function serve(
         reports.drain(),
         useNotes.drain(),
         maintenance.stop(),
+        refreshing.stop(),
         feed.stop(),
         stopListening(),
       ]);
@@ -294,6 +315,17 @@ async function within<T extends object>(work: Promise<T>, limitMs: number): Prom
     return await Promise.race([work, late.promise]);
   } finally {
     clearTimeout(timer);
+  }
+}
+
+/** Keys that cannot be read anew leave those of before, so that no device is turned away. */
+async function refreshKeys(keyring: SessionKeyring, log: Logger): Promise<void> {
+  try {
+    const { kind, ...detail } = await keyring.refresh();
+    if (kind === "changed") log.info(detail, "session keys changed");
+    if (kind === "unreadable") log.error(detail, "the session keys stay as they were");
+  } catch (err) {
+    log.warn({ err }, "the session keys could not be read again");
   }
 }
 
@@ -330,7 +362,7 @@ function readCredentials(config: Config): Credentials {
   };
   const secret = (file: string | undefined, what: "publish token" | "admin token") =>
     file === undefined ? undefined : good(readSecretFile(file, what));
-  const sessionKeys = good(readSessionKeys(config.sessionKeyFile));
+  const sessionKeys = good(ensureSessionKeys(config.sessionKeyFile));
   const publishToken = secret(config.publishTokenFile, "publish token");
   const adminToken = secret(config.adminTokenFile, "admin token");
   if (sessionKeys === undefined || problems.length > 0) {

@@ -260,4 +260,51 @@ describe.each(DATABASES)("on %s", (kind) => {
     expect(await ended(nowMs)).toEqual([1, 7, 8, 9]);
     expect(await ended(nowMs + HOUR + 1000)).toEqual([1, 2, 6, 7, 8, 9]);
   });
+
+  test("the audit is read newest first, page by page, by actor and by how the subject begins", async () => {
+    await store.db
+      .insertInto("audit")
+      .values(
+        [1, 2, 3, 4, 5].map((number) => ({
+          actor: number % 2 === 0 ? "even" : "odd",
+          action: "Publish",
+          subject: number === 5 ? "paged%" : `paged r${number}`,
+          address: "192.0.2.1",
+          before: null,
+          after: null,
+        })),
+      )
+      .execute();
+    const read = async (filter: { actor?: string; subjectPrefix?: string }) => {
+      const subjects: string[] = [];
+      let cursor = "";
+      do {
+        const page = await server.admin.access.listAuditEntries({ ...filter, pageSize: 2, cursor });
+        subjects.push(...page.entries.map(({ subject }) => subject));
+        cursor = page.nextCursor;
+      } while (cursor !== "");
+      return subjects;
+    };
+    expect(await read({ subjectPrefix: "paged " })).toEqual([
+      "paged r4",
+      "paged r3",
+      "paged r2",
+      "paged r1",
+    ]);
+    expect(await read({ actor: "odd" })).toEqual(["paged%", "paged r3", "paged r1"]);
+    expect(await read({ actor: "even", subjectPrefix: "paged r2" })).toEqual(["paged r2"]);
+    // Letter for letter: no pattern, and nothing that a database cannot hold.
+    expect(await read({ subjectPrefix: "paged%" })).toEqual(["paged%"]);
+    expect(await read({ subjectPrefix: "%" })).toEqual([]);
+    expect(await read({ actor: "\0" })).toEqual([]);
+    const [entry] = (await server.admin.access.listAuditEntries({ actor: "admin-token" })).entries;
+    expect(JSON.parse(entry?.afterJson ?? "")).toHaveProperty("name");
+    expect(entry).toMatchObject({
+      address: "127.0.0.1",
+      at: { seconds: expect.any(BigInt) as bigint },
+    });
+    expect(await refusal(server.operator.access.listAuditEntries({}))).toBe("SCOPE_MISSING");
+    const cursor = Buffer.from(JSON.stringify(["ListAuditEntries", "x"])).toString("base64url");
+    expect(await refusal(server.admin.access.listAuditEntries({ cursor }))).toBe("CURSOR_INVALID");
+  });
 });

@@ -53,7 +53,7 @@ describe.each(DATABASES)("on %s", (kind) => {
     const useNotes = createUseNotes(() => undefined);
     const files = { publishToken: undefined, adminToken: undefined };
     const check = createOperatorCheck({ db: store.db, files, useNotes });
-    const outcome = await check.byToken(token, Date.now()).then(
+    const outcome = await check.byToken(token, { nowMs: Date.now(), address: "" }).then(
       ({ name }) => name,
       (error: Error) => error.message,
     );

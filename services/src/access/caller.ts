@@ -26,4 +26,11 @@ export type OperatorCredential =
   /** A secret in a file of the server's: good as long as the process runs. */
   | { readonly kind: "file" }
   /** A token of the database. */
-  | { readonly kind: "token"; readonly tokenId: string };
+  | { readonly kind: "token"; readonly tokenId: string }
+  /** A cookie of the console. */
+  | {
+      readonly kind: "console";
+      readonly sessionSha256: Uint8Array;
+      /** The token that it was opened with; undefined: a secret in a file. */
+      readonly tokenId: string | undefined;
+    };

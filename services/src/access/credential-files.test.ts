@@ -14,7 +14,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 
 import { readSecretFile } from "./secret-file.ts";
 import { digestOfSecret, sameDigest } from "./secret.ts";
-import { readSessionKeys } from "./session-key-file.ts";
+import { ensureSessionKeys, readSessionKeys } from "./session-key-file.ts";
 
 let folder = "";
 beforeAll(() => {
@@ -61,9 +61,10 @@ test("a token file that is not there is named", () => {
 
 test("a session key file is made once, for its owner alone, and read the same afterwards", () => {
   const path = join(folder, "made", "session.key");
-  const keys = readSessionKeys(path);
+  expect(readSessionKeys(path)).toMatch(/cannot be read/);
+  const keys = ensureSessionKeys(path);
   expect(keys).toEqual([expect.any(Uint8Array)]);
-  expect(readSessionKeys(path)).toEqual(keys);
+  expect([ensureSessionKeys(path), readSessionKeys(path)]).toEqual([keys, keys]);
   expect(statSync(path).mode & 0o777).toBe(0o600);
   expect(existsSync(path)).toBe(true);
   expect(readFileSync(path, "utf8")).toMatch(/^[A-Za-z0-9+/]{43}=\n$/);

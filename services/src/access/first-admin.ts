@@ -66,7 +66,7 @@ export async function ensureFirstAdmin(parts: {
  * @throws {OtaError} CREDENTIAL_INVALID when it was spent a moment before.
  */
 export async function spendFirstAdmin(db: Db, { credential }: Operator): Promise<boolean> {
-  if (credential.kind === "file") return false;
+  if (credential.kind === "file" || credential.tokenId === undefined) return false;
   const token = await findToken(db, credential.tokenId);
   if (token?.createdBy !== "") return false;
   if (await end(db, token.id)) return true;

@@ -1,6 +1,8 @@
 import type { Db } from "../db/database.ts";
 import { OtaError } from "../ota-error.ts";
 import type { Operator } from "./caller.ts";
+import { findSessions, noteSessionUse, type StoredSession } from "./console-queries.ts";
+import { isSessionOver, LIFE_MS } from "./console-session.ts";
 import type { Scope } from "./scopes.ts";
 import type { FileSecret } from "./secret-file.ts";
 import { readSecretToken } from "./secret-token.ts";
@@ -9,6 +11,14 @@ import type { StoredToken } from "./stored-token.ts";
 import { findToken, noteTokenUse } from "./token-queries.ts";
 import { tokenStanding } from "./token-standing.ts";
 import type { UseNotes } from "./use-notes.ts";
+
+/** When and from where a credential is presented. */
+export interface Asked {
+  /** Milliseconds since 1970 UTC. */
+  readonly nowMs: number;
+  /** Network address of the caller. */
+  readonly address: string;
+}
 
 /** Finds out which operator a credential is of. */
 export interface OperatorCheck {
@@ -19,7 +29,14 @@ export interface OperatorCheck {
    * @throws {OtaError} CREDENTIAL_INVALID. Whoever has not the whole secret
    * hears the same sentence as for a token that never was.
    */
-  byToken(text: string, nowMs: number): Promise<Operator>;
+  byToken(text: string, asked: Asked): Promise<Operator>;
+  /**
+   * The operator with this console session, asked of the database like a token:
+   * a session ends with what it was opened with.
+   *
+   * @throws {OtaError} CREDENTIAL_INVALID.
+   */
+  bySession(sessionSha256: Uint8Array, asked: Asked): Promise<Operator>;
 }
 
 /** The secrets in files; undefined: there is none. */
@@ -52,7 +69,7 @@ export function createOperatorCheck(parts: {
 }): OperatorCheck {
   const { db, files, useNotes } = parts;
 
-  async function byDatabase(text: string, nowMs: number): Promise<Operator> {
+  async function byDatabase(text: string, { nowMs }: Asked): Promise<Operator> {
     const presented = readSecretToken("nota", text);
     if (presented === undefined) throw unknown();
     const token = await findToken(db, presented.id);
@@ -66,24 +83,52 @@ export function createOperatorCheck(parts: {
       nowMs,
       write: (minute) => noteTokenUse(db, token.id, minute),
     });
+    return ofToken(token);
+  }
+
+  /** What a session was opened with, while that is good. */
+  async function openedWith(session: StoredSession, nowMs: number): Promise<Operator> {
+    const { tokenId, secretSha256 } = session;
+    if (tokenId === undefined) {
+      const operator = byFile(files, secretSha256);
+      if (operator !== undefined) return operator;
+      throw sessionOver();
+    }
+    const token = await findToken(db, tokenId);
+    if (token === undefined || !sameDigest(token.secretSha256, secretSha256)) throw sessionOver();
+    requireGood(token, nowMs);
+    return ofToken(token);
+  }
+
+  async function bySession(sessionSha256: Uint8Array, { nowMs }: Asked): Promise<Operator> {
+    const [session] = (await findSessions(db, [sessionSha256])).values();
+    if (session === undefined || isSessionOver(session, nowMs)) throw sessionOver();
+    const operator = await openedWith(session, nowMs);
+    useNotes.note({
+      key: `session ${Buffer.from(sessionSha256).toString("hex")}`,
+      lastUsedAt: session.lastUsedAt,
+      nowMs,
+      write: (minute) => noteSessionUse(db, sessionSha256, minute),
+    });
     return {
-      kind: "operator",
-      name: token.name,
-      scopes: token.scopes,
-      expiresAtMs: token.expiresAt?.getTime(),
-      credential: { kind: "token", tokenId: token.id },
+      ...operator,
+      expiresAtMs: Math.min(
+        operator.expiresAtMs ?? Infinity,
+        session.createdAt.getTime() + LIFE_MS,
+      ),
+      credential: { kind: "console", sessionSha256, tokenId: session.tokenId },
     };
   }
 
   return {
-    async byToken(text, nowMs) {
-      return byFile(files, text) ?? (await byDatabase(text, nowMs));
+    async byToken(text, asked) {
+      return byFile(files, digestOfSecret(text)) ?? (await byDatabase(text, asked));
     },
+    bySession,
   };
 }
 
-function byFile(files: FileSecrets, text: string): Operator | undefined {
-  const digest = digestOfSecret(text);
+function byFile(files: FileSecrets, digest: Uint8Array): Operator | undefined {
   for (const which of ["publishToken", "adminToken"] as const) {
     const secret = files[which];
     if (secret === undefined || !sameDigest(secret.digest, digest)) continue;
@@ -112,6 +157,20 @@ function requireGood(token: StoredToken, nowMs: number): void {
         `the token ${token.name} waits since the database was restored; have an admin confirm it: nix-ota token confirm ${token.id}`,
       );
   }
+}
+
+function ofToken({ id, name, scopes, expiresAt }: StoredToken): Operator {
+  return {
+    kind: "operator",
+    name,
+    scopes,
+    expiresAtMs: expiresAt?.getTime(),
+    credential: { kind: "token", tokenId: id },
+  };
+}
+
+function sessionOver(): OtaError {
+  return invalid("the console session is over; sign in again");
 }
 
 function unknown(): OtaError {

@@ -11,14 +11,22 @@ const MOST_KEYS = 2;
 /** The first key signs; all are accepted, so that keys can be rotated. */
 export type SessionKeys = readonly [Uint8Array, ...Uint8Array[]];
 
+/** As `readSessionKeys`; a file that is not there is made, readable by its owner alone. */
+export function ensureSessionKeys(file: string): SessionKeys | string {
+  try {
+    makeUnlessThere(file);
+  } catch (cause) {
+    return `the session key file ${file} cannot be made: ${(cause as Error).message}`;
+  }
+  return readSessionKeys(file);
+}
+
 /**
  * Reads the keys of device sessions: one or two lines, each the base64 of 32
- * bytes. A file that is not there is made, readable by its owner alone.
- * Returns the sentence that says what is wrong, without any key.
+ * bytes. Returns the sentence that says what is wrong, without any key.
  */
 export function readSessionKeys(file: string): SessionKeys | string {
   try {
-    makeUnlessThere(file);
     if ((statSync(file).mode & 0o007) !== 0) {
       return `the session key file ${file} is open to every user; close it with: chmod 600 ${file}`;
     }
@@ -30,7 +38,7 @@ export function readSessionKeys(file: string): SessionKeys | string {
     }
     return [first, ...more];
   } catch (cause) {
-    return `the session key file ${file} cannot be read or made: ${(cause as Error).message}`;
+    return `the session key file ${file} cannot be read: ${(cause as Error).message}`;
   }
 }
 

@@ -8,6 +8,7 @@ import { makeCursor, readCursor } from "../cursor.ts";
 import type { Db } from "../db/database.ts";
 import type { Deps } from "../deps.ts";
 import { OtaError } from "../ota-error.ts";
+import { deleteSessionsOf } from "./console-queries.ts";
 import { spendFirstAdmin } from "./first-admin.ts";
 import { FILE_TOKEN_NAMES, FIRST_ADMIN_NAME } from "./operator-check.ts";
 import { recordAudit } from "./queries.ts";
@@ -68,7 +69,7 @@ export function tokenCalls(deps: Deps): TokenCalls {
 
     async revokeToken({ tokenId }, context) {
       requireAdmin(context);
-      return { token: tokenMessage(await change("RevokeToken", tokenId, revokeToken, context)) };
+      return { token: tokenMessage(await change("RevokeToken", tokenId, endToken, context)) };
     },
 
     async confirmToken({ tokenId }, context) {
@@ -94,6 +95,11 @@ export function tokenCalls(deps: Deps): TokenCalls {
       return after;
     });
   }
+}
+
+async function endToken(db: Db, tokenId: string): Promise<StoredToken | undefined> {
+  await deleteSessionsOf(db, tokenId);
+  return await revokeToken(db, tokenId);
 }
 
 async function audit(
