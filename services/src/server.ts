@@ -24,7 +24,7 @@ import { connect } from "./db/connect.ts";
 import { HEAD_NOTIFICATION } from "./db/database.ts";
 import { migrate } from "./db/migrate.ts";
 import { ensureEventPartitions } from "./db/partitions.ts";
-import { sqlFault } from "./db/sql-fault.ts";
+import { isRowFault } from "./db/sql-fault.ts";
 import type { Store } from "./db/store.ts";
 import { answerTo } from "./errors.ts";
 import { Feed } from "./feed/feed.ts";
@@ -131,7 +131,7 @@ async function serve(
   const reports = createReportWriter({
     commit: (rows) =>
       metrics.batch(rows.length, () => inTime(commitReports(store.db, rows, config.enrolment))),
-    isRowFault: (error) => sqlFault(error)?.kind === "data",
+    isRowFault,
     ...LIMITS,
   });
   const useNotes = createUseNotes((err) => log.warn({ err }, "a token's use was not noted"));

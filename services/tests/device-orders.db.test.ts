@@ -1,14 +1,22 @@
-import type { MessageInitShape } from "@bufbuild/protobuf";
+import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { publicKeyOf } from "@nix-ota/proto/ed25519";
 import { EnrolmentMode } from "@nix-ota/proto/nixota/v1/channel_pb";
 import type { UpdateDevicesRequestSchema } from "@nix-ota/proto/nixota/v1/checkin_service_pb";
-import { DeviceStanding } from "@nix-ota/proto/nixota/v1/device_pb";
+import { DeviceStanding, ReportSchema } from "@nix-ota/proto/nixota/v1/device_pb";
 import { reasonOf } from "@nix-ota/proto/reason";
 import { sql } from "kysely";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 
+import { forgetDevices } from "../src/checkin/device-change-queries.ts";
+import { pinDevice } from "../src/checkin/identity-queries.ts";
+import { commitReports } from "../src/checkin/report-queries.ts";
+import { reportRow } from "../src/checkin/report-row.ts";
+import { createReportWriter } from "../src/checkin/report-writer.ts";
+import { isRowFault } from "../src/db/sql-fault.ts";
 import type { Store } from "../src/db/store.ts";
+import { answerTo } from "../src/errors.ts";
+import { LIMITS } from "../src/limits.ts";
 import { DATABASES, openTestStore } from "./databases.testkit.ts";
 import { envelope, KEY, listingOf, seed, storePath } from "./manifests.testkit.ts";
 import { clientsOf, TestDevice, TestServer, type Clients } from "./server.testkit.ts";
@@ -359,6 +367,56 @@ describe.each(DATABASES)("orders about devices on %s", (kind) => {
     const reasons = outcomes.flatMap((one) =>
       one.status === "rejected" ? [reasonOf(one.reason)?.reason] : [],
     );
-    expect(new Set(reasons)).toEqual(new Set(reasons.length > 0 ? ["CREDENTIAL_INVALID"] : []));
+    // Forgotten before the report, or in the same moment.
+    const expected = ["CREDENTIAL_INVALID", "DATABASE_UNAVAILABLE"];
+    expect(reasons.filter((reason) => !expected.includes(reason ?? ""))).toEqual([]);
   });
+});
+
+// On PostgreSQL alone: the embedded database has one session.
+test("a report that meets the forgetting of its device spoils no other's, and is not taken for a defect", async () => {
+  const store = await openTestStore("postgresql");
+  try {
+    for (const id of ["a", "b", "c"]) {
+      const device = { id, publicKey: seed(1), channel: "prod", target: "" } as const;
+      await pinDevice(store.db, { ...device, standing: "accepted", enrolledBy: "open" });
+    }
+    const writer = createReportWriter({
+      commit: (rows) => commitReports(store.db, rows, "open"),
+      isRowFault,
+      ...LIMITS,
+    });
+    let sequence = 0n;
+    const report = (deviceId: string) => {
+      sequence += 1n;
+      return writer.submit(
+        reportRow(create(ReportSchema, { deviceId, sequence, channel: "prod" }), 1),
+      );
+    };
+    /** What reports come to that are under way while one of their devices is forgotten. */
+    const meet = async (forgotten: string, reporting: readonly string[]) => {
+      const forgetting = await store.db.startTransaction().execute();
+      const which = { kind: "named", ids: [forgotten] } as const;
+      await forgetDevices(forgetting, { which, operable: "all", nowMs: 0, isDryRun: false });
+      const settled = Promise.allSettled(reporting.map(report));
+      await vi.waitUntil(async () => {
+        const waiting = await sql`
+          select from pg_locks where not granted and locktype in ('transactionid', 'tuple')`.execute(
+          store.db,
+        );
+        return waiting.rows.length > 0;
+      }, 10_000);
+      await forgetting.commit().execute();
+      return (await settled).map((one) =>
+        one.status === "fulfilled" ? one.value.kind : reasonOf(answerTo(one.reason).error)?.reason,
+      );
+    };
+    // The first report is a batch of its own, those that come meanwhile are the next.
+    expect(await meet("b", ["a", "b", "c"])).toEqual(["durable", "device-unknown", "durable"]);
+    // Alone it is told to come again, and hears then that the device is not known.
+    expect(await meet("c", ["c"])).toEqual(["DATABASE_UNAVAILABLE"]);
+    expect(await report("c")).toEqual({ kind: "device-unknown" });
+  } finally {
+    await store.close();
+  }
 });

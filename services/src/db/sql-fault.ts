@@ -23,10 +23,20 @@ export function sqlFault(error: unknown): SqlFault | undefined {
   return { kind, constraint: constraintOf(error) };
 }
 
+/**
+ * Whether a batch of rows that failed can be saved by smaller ones: the fault is
+ * in one row, or in what another transaction did meanwhile to what it refers to.
+ */
+export function isRowFault(error: unknown): boolean {
+  const kind = sqlFault(error)?.kind;
+  return kind === "data" || kind === "conflict";
+}
+
 function kindOf(code: string): SqlFault["kind"] | undefined {
   if (NETWORK.test(code)) return "unavailable";
   if (!/^[0-9A-Z]{5}$/.test(code)) return undefined;
-  if (code === "40001" || code === "40P01") return "conflict";
+  // The last: what a row refers to was deleted while it was being written.
+  if (code === "40001" || code === "40P01" || code === "23503") return "conflict";
   switch (code.slice(0, 2)) {
     case "22":
     case "23":
