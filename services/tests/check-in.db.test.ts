@@ -336,6 +336,44 @@ describe.each(DATABASES)("devices on %s", (kind) => {
     ]);
   });
 
+  test("a filter finds, pages and counts devices for who may read, and says which of its terms is wrong", async () => {
+    for (const number of [1, 2, 3]) {
+      const device = await server.device(`sum-${number}`);
+      if (number < 3) await device.report({ channel: "sums", state: AgentState.IDLE });
+    }
+    const { checkin } = server.operator;
+    const first = await checkin.listDevices({ filter: "id:sum-* seen:1h", pageSize: 1 });
+    const second = await checkin.listDevices({
+      filter: "id:sum-* seen:1h",
+      pageSize: 1,
+      cursor: first.nextCursor,
+    });
+    expect([...first.devices, ...second.devices].map(({ id }) => id)).toEqual(["sum-1", "sum-2"]);
+    const { summary } = await checkin.getFleetSummary({ filter: "id:sum-*" });
+    expect(summary).toMatchObject({
+      deviceCount: 3n,
+      onlineCount: 2n,
+      revisions: [
+        { channel: "prod", revision: 0n, deviceCount: 1n },
+        { channel: "sums", revision: 0n, deviceCount: 2n },
+      ],
+      states: [
+        { state: AgentState.UNSPECIFIED, deviceCount: 1n },
+        { state: AgentState.IDLE, deviceCount: 2n },
+      ],
+    });
+    const device = await server.device("sum-1");
+    expect([
+      await refusal(checkin.listDevices({ filter: "state:asleep" })),
+      await refusal(checkin.getFleetSummary({ filter: "prod" })),
+      await refusal(device.clients.checkin.getFleetSummary({})),
+    ]).toEqual([
+      ["FILTER_INVALID", "InvalidArgument"],
+      ["FILTER_INVALID", "InvalidArgument"],
+      ["SCOPE_MISSING", "PermissionDenied"],
+    ]);
+  });
+
   test("a publish names the devices that pin none of the keys that signed it", async () => {
     const publicKeys = [{ key: KEY }, { key: publicKeyOf(seed(8)) }];
     const publish = async (revision: bigint, byte: number) => {
