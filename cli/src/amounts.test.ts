@@ -1,6 +1,13 @@
 import { expect, it } from "vitest";
 
-import { byteChangeText, byteText, countOf, relativeTime, revisionText } from "./amounts.ts";
+import {
+  byteChangeText,
+  byteText,
+  countOf,
+  durationText,
+  relativeTime,
+  revisionText,
+} from "./amounts.ts";
 
 it.each([
   [0, "0 B"],
@@ -41,4 +48,13 @@ it("says that a time is not known", () => {
 it("names revisions and counts", () => {
   expect([revisionText(42n), revisionText(0n)]).toEqual(["r42", "–"]);
   expect([countOf(1, "path"), countOf(2n, "path")]).toEqual(["1 path", "2 paths"]);
+});
+
+it.each([
+  [0, "0 s"],
+  [59_999, "59 s"],
+  [252_000, "4 min 12 s"],
+  [7_500_000, "2 h 5 min"],
+])("prints %i ms as %s", (ms, text) => {
+  expect(durationText(ms)).toBe(text);
 });

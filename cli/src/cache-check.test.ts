@@ -112,3 +112,15 @@ it("ends a walk naming the path that no cache has", async () => {
     `no cache has ${storePathOf("c-1")}, which the closure needs`,
   );
 });
+
+it("writes out what to upload, as long as that can be read", async () => {
+  await using server = await serveNarinfos([]);
+  const check = await checkCaches(CLOSURE, [await openCache(server.url)], signal);
+  const paths = CLOSURE.map(({ path }) => path);
+  expect(() => expectWhole(check, paths.slice(0, 2), ["u"])).toThrow(
+    `upload with: nix copy --to u ${paths[0]} ${paths[1]}`,
+  );
+  expect(() => expectWhole(check, [...paths, ...paths], ["u"])).toThrow(
+    /nix copy --to u PATH…, for each of the \d+ systems$/u,
+  );
+});

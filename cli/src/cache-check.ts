@@ -2,6 +2,7 @@ import { countOf } from "./amounts.ts";
 import type { Cache } from "./cache.ts";
 import { CliError } from "./cli-error.ts";
 import type { ClosurePath } from "./closure.ts";
+import { copyCommand } from "./copy-command.ts";
 
 /** Paths named in a message; the count tells the rest. */
 const NAMED = 3;
@@ -67,7 +68,7 @@ export function expectWhole(
     throw new CliError(
       "cache",
       `${lacking} ${check.missing.length} of ${countOf(total, "path")}: ${named(check.missing)}; ` +
-        `upload with: nix copy --to ${urls[0]} ${storePaths.join(" ")}`,
+        `upload with: ${copyCommand(urls[0], storePaths)}`,
     );
   }
   const [first] = check.differing;

@@ -1,6 +1,7 @@
 import type { Cache } from "./cache.ts";
 import { CliError } from "./cli-error.ts";
 import { closureGraph, type ClosureGraph } from "./closure-graph.ts";
+import { copyCommand } from "./copy-command.ts";
 import type { Narinfo } from "./narinfo.ts";
 
 /** A NixOS system has some thousand paths; more than this is a cache that makes them up. */
@@ -28,7 +29,7 @@ export async function walkCaches(
       if (info === undefined)
         throw new CliError(
           "cache",
-          `no cache has ${path}, which the closure needs; upload it with: nix copy --to ${caches[0]?.url} ${storePaths.join(" ")}`,
+          `no cache has ${path}, which the closure needs; upload it with: ${copyCommand(caches[0]?.url, storePaths)}`,
         );
       closure.set(path, info);
     }

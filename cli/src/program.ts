@@ -63,7 +63,8 @@ function adopt(command: CommandUnknownOpts, host: Host): void {
     .configureOutput({
       writeOut: (text) => host.stdout.write(text),
       writeErr: (text) => host.stderr.write(text),
-      outputError: (text, write) => write(`${text.trim().replaceAll("\n", " ")}${hint(command)}\n`),
+      outputError: (text, write) =>
+        write(`${text.trim().replaceAll("\n", " ").replace(/\.$/u, "")}${hint(command)}\n`),
       getOutHasColors: () => host.stdout.isTerminal,
       getErrHasColors: () => host.stderr.isTerminal,
     });

@@ -1,4 +1,4 @@
-import type { Command, OptionValues } from "@commander-js/extra-typings";
+import { Option, type Command, type OptionValues } from "@commander-js/extra-typings";
 
 /** Options by which a command line says how it waits for a rollout. */
 export function withWaitOptions<Args extends unknown[], Opts extends OptionValues>(
@@ -7,10 +7,13 @@ export function withWaitOptions<Args extends unknown[], Opts extends OptionValue
   return command
     .optionsGroup("Waiting:")
     .option("--timeout <time>", "how long at most: 90s, 30m, 12h", "30m")
-    .option(
-      "--offline <policy>",
-      "devices that are away when the waiting begins: ignore them, wait for them, or fail",
-      "wait",
+    .addOption(
+      new Option(
+        "--offline <policy>",
+        "devices that are away when the waiting begins: ignore them, wait for them, or fail",
+      )
+        .choices(["ignore", "wait", "fail"] as const)
+        .default("wait" as const),
     )
     .option(
       "--offline-after <time>",

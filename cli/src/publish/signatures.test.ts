@@ -24,7 +24,11 @@ it("publishing what is head already with one more key adds its signature", async
   const double = serverDouble();
   await run(double, publicationOf(CLOSURE_1));
   const second = { name: "second", seed: STRANGER };
-  const both = { ...publicationOf(CLOSURE_1), signers: [keySigner(KEY), keySigner(second)] };
+  const both = {
+    ...publicationOf(CLOSURE_1),
+    signers: [keySigner(second)],
+    otherKeys: [publicHalf(KEY)],
+  };
   const host = await run(double, both);
   expect(host.out()).toBe("already published as r1 on prod; 1 manifest signed once more\n");
   const stored = double.releases.get(1n)?.manifests[0];

@@ -60,6 +60,6 @@ export function deviceProgress(device: Device, release: AwaitedRelease): DeviceP
 function leftOut(device: Device, { revision, targets }: AwaitedRelease): string | undefined {
   if (!targets.has(device.target)) return "the release has nothing for its target";
   if (device.standing > DeviceStanding.ACCEPTED) return "not accepted";
-  if (device.pinnedRevision !== 0n && device.pinnedRevision !== revision) return "pinned";
+  if (device.pinnedRevision !== 0n && device.pinnedRevision < revision) return "pinned";
   return undefined;
 }

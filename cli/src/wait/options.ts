@@ -6,12 +6,10 @@ import type { WaitWishes } from "./wait.ts";
 /** How a command line says it is to be waited. */
 export interface WaitOptions {
   timeout: string;
-  offline: string;
+  offline: OfflinePolicy;
   offlineAfter: string;
   failures: string;
 }
-
-const POLICIES: readonly string[] = ["ignore", "wait", "fail"] satisfies OfflinePolicy[];
 
 /**
  * Judges them before anything is asked.
@@ -19,22 +17,12 @@ const POLICIES: readonly string[] = ["ignore", "wait", "fail"] satisfies Offline
  * @throws {CliError} `usage` naming the flag.
  */
 export function readWaitOptions(options: WaitOptions): Omit<WaitWishes, "channel" | "revision"> {
-  const { offline } = options;
-  if (!isPolicy(offline))
-    throw new CliError(
-      "usage",
-      `--offline ${JSON.stringify(offline)} is not ${POLICIES.join(", ")}`,
-    );
   return {
     timeoutMs: parseDuration("--timeout", options.timeout),
-    offline,
+    offline: options.offline,
     offlineAfterMs: parseDuration("--offline-after", options.offlineAfter),
     failures: readAllowance(options.failures),
   };
-}
-
-function isPolicy(text: string): text is OfflinePolicy {
-  return POLICIES.includes(text);
 }
 
 function readAllowance(text: string): WaitWishes["failures"] {

@@ -44,7 +44,9 @@ export function createTeller(host: Host, output: Output): Teller {
     const explanation = safeText(rollout?.explanation ?? "");
     const name = enumText(RolloutStateSchema, state);
     output.event({ event: "state", state: name, explanation });
-    const remedy = state === RolloutState.PAUSED ? "; nix-ota rollout resume goes on" : "";
+    // Sentences of the server name their remedy behind a semicolon; one is enough.
+    const silent = state === RolloutState.PAUSED && !explanation.includes("; ");
+    const remedy = silent ? "; nix-ota rollout resume goes on" : "";
     output.note(`the rollout is ${name.replaceAll("_", " ")}: ${explanation}${remedy}`);
   };
   return {

@@ -223,6 +223,23 @@ it.each<[string, Partial<WaitWishes>, readonly Device[], string | undefined]>([
   expect((error as { kind?: string } | undefined)?.kind).toBe(kind);
 });
 
+it("tells a failure once, and again when it fails for another reason", async () => {
+  const again = tried("a", Outcome.REJECTED);
+  const { err } = await wait(
+    [
+      { devices: [failed("a"), busy("b")] },
+      { devices: [failed("a"), busy("b")] },
+      { devices: [again, busy("b")] },
+      { devices: [again, healthy("b")] },
+    ],
+    { failures: { count: 1 } },
+  );
+  expect(err.match(/^failed {2}a: .*$/gmu)).toEqual([
+    expect.stringContaining("r7 rolled_back"),
+    expect.stringContaining("r7 rejected"),
+  ]);
+});
+
 it("an offline device that comes back is waited for, also where offline ones are ignored", async () => {
   const back = (more: Given = {}) =>
     device("a", { lastSeenAt: timestampFromMs(NOW_MS + 1000), ...more });
@@ -253,6 +270,9 @@ it("a rollout that is superseded after every device took it is a success", async
 });
 
 it("tells that a rollout is paused, and goes on with it", async () => {
+  const saying = { state: RolloutState.PAUSED, explanation: "paused; do this" };
+  const remedied = await wait([{ devices: [device("a")], ...saying }]);
+  expect(remedied.err).toContain("the rollout is paused: paused; do this\n");
   const { error, err } = await wait([
     { devices: [device("a")], state: RolloutState.PAUSED, explanation: "by mia" },
     { devices: [device("a")], state: RolloutState.PAUSED, explanation: "by mia" },
@@ -362,7 +382,7 @@ it.each<[string, Device, string]>([
   expect(deviceProgress(subject, RELEASE).kind).toBe(kind);
 });
 
-const OPTIONS = { timeout: "30m", offline: "wait", offlineAfter: "3m", failures: "0" };
+const OPTIONS = { timeout: "30m", offline: "wait" as const, offlineAfter: "3m", failures: "0" };
 
 it("reads how to wait", () => {
   expect(readWaitOptions({ ...OPTIONS, failures: "5%" })).toEqual({
@@ -376,7 +396,6 @@ it("reads how to wait", () => {
 it.each([
   { timeout: "30" },
   { timeout: "" },
-  { offline: "no" },
   { offlineAfter: "-1s" },
   { failures: "101%" },
   { failures: "x" },
