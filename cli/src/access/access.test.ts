@@ -124,7 +124,7 @@ async function serving(
         asked.push({ actor, subjectPrefix });
         const from = Number(cursor || 0);
         const entries = given.entries ?? ENTRIES;
-        const next = from + 1;
+        const next = from + 3;
         return {
           entries: entries.slice(from, next),
           nextCursor: next < entries.length ? `${next}` : "",
@@ -318,8 +318,7 @@ it("reads no page of the audit behind the first change that is too old", async (
   const narrowed = ["--since", "1d", "--actor", "night", "--subject", "prod"];
   const { out } = await server.run("audit", "list", "--json", ...narrowed);
   expect(JSON.parse(out)).toMatchObject({ truncated: false, entries: [{}, {}] });
-  expect(asked).toHaveLength(3);
-  expect(asked[0]).toEqual({ actor: "night", subjectPrefix: "prod" });
+  expect(asked).toEqual([{ actor: "night", subjectPrefix: "prod" }]);
 });
 
 it("says what to do where there is nothing to list", async () => {

@@ -133,6 +133,10 @@ it("flags win over the environment, and that over the default context", async ()
   expect(await folder.access({})).toEqual({ url: "https://ota.example.com", token: "prod-token" });
   const env = { NIX_OTA_SERVER: "https://env", NIX_OTA_TOKEN: "env-token" };
   expect(await folder.access({}, env)).toEqual({ url: "https://env", token: "env-token" });
+  expect(await folder.access({}, { NIX_OTA_TOKEN: "env-token" })).toEqual({
+    url: "https://ota.example.com",
+    token: "env-token",
+  });
   expect(await folder.access({ server: "https://flag", token: "flag" }, env)).toEqual({
     url: "https://flag",
     token: "flag",
