@@ -180,7 +180,7 @@ it("asks nothing where a filter finds nobody", async () => {
   const { done, host, ask } = await forgetAsking(server, "0");
   await done;
   expect(ask.questions).toEqual([]);
-  expect(host.out()).toBe("no device is met; nothing is changed\n");
+  expect(host.out()).toBe("nothing to change: no device is met that is not so already\n");
 });
 
 it("a filter that cannot be read is refused with where its terms are explained", async () => {

@@ -109,7 +109,8 @@ function print(answer: UpdateDevicesResponse, told: Told, { output }: Session): 
 }
 
 function sentence({ deviceCount, deviceIds }: UpdateDevicesResponse, { dryRun, past }: Told) {
-  if (deviceCount === 0n) return "no device is met; nothing is changed";
+  // The server counts those that it changes, or would.
+  if (deviceCount === 0n) return "nothing to change: no device is met that is not so already";
   const names = deviceIds.map((id) => safeText(id));
   const more = deviceCount - BigInt(names.length);
   const listed = [...names, ...(more > 0n ? [`and ${more} more`] : [])].join(", ");

@@ -220,6 +220,8 @@ it("tells a refused connection and a port without TLS apart", async () => {
     /wrong +server +http:.*ECONNREFUSED.*; check the port, and that it is/u,
   );
   expect(refused.out).toMatch(/skipped +clock +the server tells no time/u);
+  const asked = await plain.run("doctor", "--server", gone.url, "--token", "t");
+  expect(asked.out).toMatch(/skipped +token +the server cannot be asked/u);
   const tls = await plain.run("doctor", "--server", plain.url.replace("http:", "https:"));
   expect(tls.out).toMatch(/wrong +server +https:.*; it speaks no TLS there; write http:\/\//u);
 });

@@ -12,11 +12,15 @@ const BASE: Explained = {
   attempt: undefined,
 };
 const attempt = { revision: 5n, outcome: "UNSPECIFIED", state: "FETCHING", message: "" };
-const hold = (reason: "UP_TO_DATE" | "QUARANTINED", explanation: string) =>
+const hold = (reason: "UP_TO_DATE" | "QUARANTINED" | "NOT_ENROLLED", explanation: string) =>
   ({ kind: "hold", reason, explanation }) as const;
 
 test.each<[Partial<Explained>, string]>([
   [{ silentS: undefined }, "gw-1 enrolled and never reported; look at its agent's log"],
+  [
+    { silentS: undefined, decision: hold("NOT_ENROLLED", "the device waits for approval") },
+    "gw-1: the device waits for approval",
+  ],
   [{}, "gw-1 is offered r5 of prod and has not begun"],
   [{ attempt }, "gw-1 is offered r5 of prod and is fetching"],
   [

@@ -31,6 +31,10 @@ export const SILENT_INTERVALS = 3;
 export function explain(explained: Explained): string {
   const { deviceId, channel, silentS, decision } = explained;
   if (silentS === undefined) {
+    // A device that is not let in cannot report, and its log would say no more.
+    if (decision.kind === "hold" && decision.reason === "NOT_ENROLLED") {
+      return `${deviceId}: ${decision.explanation}`;
+    }
     return `${deviceId} enrolled and never reported; look at its agent's log`;
   }
   const silence = silenceOf(explained, silentS);
