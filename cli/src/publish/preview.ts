@@ -220,7 +220,10 @@ function partDocument({ content, changes, pathCount, rebootRequired }: PartPrevi
   };
 }
 
-function packageText({ changes: { before, packages }, pathCount }: PartPreview): string {
+function packageText({ content, changes, pathCount }: PartPreview): string {
+  const { before, packages } = changes;
+  if (pathCount === 0 && content.closureDigest.length > 0)
+    return "not known: the listing that it pins is not at hand";
   if (before === undefined) return "nothing before to compare with";
   if (packages === undefined)
     return pathCount === 0

@@ -30,7 +30,7 @@ import { temporaryFolder } from "../temporary-folder.testkit.ts";
 import { envelopesOf } from "./envelopes.ts";
 import { prepareRelease } from "./prepare.ts";
 import { publishFile } from "./publish-file.ts";
-import { readMerged } from "./read.ts";
+import { readMerged, readRelease } from "./read.ts";
 import { parseReleaseFile, printReleaseFile, type ReleaseFile } from "./release-file.ts";
 import { signRelease, type SigningWishes } from "./sign.ts";
 
@@ -134,6 +134,20 @@ it("puts the signatures of several files together, and adds to those that are th
   }
   // Signing twice with one key is signing once.
   expect((await signed(a.file)).file.manifests[0]?.signatures).toHaveLength(1);
+});
+
+it("signs an envelope as well, and says that nobody can see what its listing holds", async () => {
+  const double = await afterFirst();
+  const [manifest] = double.releases.get(1n)?.manifests ?? [];
+  await using folder = await temporaryFolder();
+  const name = join(folder.path, "envelope");
+  await writeFile(name, manifest?.envelope ?? "");
+  const release = await readRelease(name);
+  const { file, err } = await signed(release, { keys: [SECOND], others: [KEY] });
+  expect(err).toContain("packages   not known: the listing that it pins is not at hand\n");
+  expect(file.manifests[0]?.signatures).toHaveLength(2);
+  await writeFile(name, new Uint8Array([10, 1]));
+  await expect(readRelease(name)).rejects.toThrow(/is neither a release file nor the envelope/u);
 });
 
 it("does not put files together that hold different manifests", async () => {

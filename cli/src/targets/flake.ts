@@ -47,7 +47,10 @@ export async function buildFlake(
     output.note(`building ${name} (${wanted.length + 1} of ${names.length})`);
     const installable = `${flake}#nixosConfigurations."${name}".config.system.build.toplevel`;
     const built = await nix.build(installable, signal, (line) => output.progress(safeText(line)));
-    wanted.push({ target: name, path: parseBuilt(built, name) });
+    const path = parseBuilt(built, name);
+    // Nothing links to it: whoever has to copy it to a cache needs the name.
+    output.note(`${name}: ${path}`);
+    wanted.push({ target: name, path });
   }
   return wanted;
 }

@@ -98,11 +98,12 @@ function flakeOf(names: readonly string[]) {
 
 it("builds every configuration of a flake, one after the other", async () => {
   const nix = flakeOf(["back", "front"]);
-  const { output } = quiet();
+  const { host, output } = quiet();
   expect(await buildFlake({ reference: ".", hosts: [] }, output, signal, nix)).toEqual([
     { target: "back", path: storePathOf("nixos-system-back") },
     { target: "front", path: storePathOf("nixos-system-front") },
   ]);
+  expect(host.err()).toContain(`front: ${storePathOf("nixos-system-front")}\n`);
   expect(nix.asked).toEqual([
     ".#nixosConfigurations builtins.attrNames",
     '.#nixosConfigurations."back".config.system.build.toplevel',
