@@ -1,6 +1,7 @@
 import { sql } from "kysely";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 
+import { changeDevices } from "../src/checkin/device-change-queries.ts";
 import { parseDeviceFilter, type DeviceFilter } from "../src/checkin/device-filter.ts";
 import { findDevices } from "../src/checkin/device-queries.ts";
 import { countFleet } from "../src/checkin/fleet-queries.ts";
@@ -152,6 +153,32 @@ describe.each(DATABASES)("the fleet on %s", (kind) => {
       expect(await page(`-${text}`)).toEqual(others(found));
     },
   );
+
+  test.each([
+    "channel:beta",
+    "tag:eu",
+    "state:stuck",
+    "outcome:rolled_back",
+    "unseen:3d",
+    "is:behind",
+  ])("an order about %o is about the devices that the list shows", async (text) => {
+    const transaction = await opened.db.startTransaction().execute();
+    const which = { kind: "found", filter: filterOf(text) } as const;
+    const outcome = await changeDevices(
+      transaction,
+      { which, operable: "all", nowMs: NOW, isDryRun: false },
+      {
+        addTags: ["met"],
+        removeTags: [],
+        pinnedRevision: undefined,
+        retryRevision: undefined,
+        standing: undefined,
+        publicKey: undefined,
+      },
+    );
+    await transaction.rollback().execute();
+    expect(outcome.deviceIds).toEqual(await page(text));
+  });
 
   test("pages follow each other through what a filter finds, and end", async () => {
     const pages: string[][] = [];

@@ -182,7 +182,7 @@ test("garbage, unknown calls and wrong types get an answer of the right layer", 
     await post("ChannelService/GetCurrent", new Uint8Array([0xff, 0xff, 0xff]), proto),
     await post("ChannelService/GetCurrent", "<xml/>", { "content-type": "text/xml" }),
     await post("ChannelService/Nothing", "{}"),
-    await post("CheckinService/GetFleetSummary", "{}"),
+    await post("PublishService/AdvanceRollout", '{"channel":"prod","revision":"1"}'),
   ];
   expect(answers.map(({ status }) => status)).toEqual([400, 400, 415, 404, 501]);
   const large = await fetch(`${server.url}/healthz`, {
