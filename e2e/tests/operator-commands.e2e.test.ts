@@ -130,7 +130,7 @@ describe("an operator at the command line", () => {
     await createClient(CheckinService, transport(sessionToken)).checkIn({ report });
   }
 
-  test("makes a channel, a token for CI that may do no more", async () => {
+  test("makes a channel, a token for CI that may do no more, and sees both in the audit", async () => {
     await ok("channel", "create", "prod", "--public-key", PUBLIC_KEY, "--enrolment", "token");
     expect(await json("channel", "show", "prod")).toMatchObject({
       enrolment: "token",
@@ -150,9 +150,17 @@ describe("an operator at the command line", () => {
     const refused = await run("channel", "pause", "prod", "--token-file", ciFile);
     expect(refused.code).toBe(3);
     expect(refused.err).toMatch(/operate:prod/);
+    const { entries } = await json("audit", "list");
+    expect(entries).toEqual(
+      expect.arrayContaining([
+        expect.objectContaining({ actor: "ci", action: "Publish", subject: "prod r2" }),
+        expect.objectContaining({ action: "CreateToken" }),
+        expect.objectContaining({ action: "CreateChannel", subject: "prod" }),
+      ]),
+    );
   });
 
-  test("sees what a release is and where it stands", async () => {
+  test("sees what a release is and what it changes", async () => {
     expect(await json("release", "show", "2")).toMatchObject({ revision: 2, publishedBy: "ci" });
     expect(await ok("rollout", "status")).toMatch(/^state +running$/m);
   });
@@ -190,6 +198,12 @@ describe("an operator at the command line", () => {
     await ok("channel", "pause", "prod");
     expect(await ok("device", "why", "fridge-001")).toContain("nix-ota channel resume prod");
     await ok("channel", "resume", "prod");
+  });
+
+  test("recovers nothing where devices hold nothing more than the server", async () => {
+    const { code, err } = await run("channel", "recover", "prod", "--dry-run");
+    expect({ code, lines: err.split("\n").length }).toEqual({ code: 3, lines: 2 });
+    expect(err).toMatch(/^error: .*; /);
   });
 
   test("is completed with names from the server", async () => {

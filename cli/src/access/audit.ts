@@ -59,21 +59,24 @@ function auditTable(
     [
       { title: "WHEN" },
       { title: "ACTOR" },
-      { title: "ACTION" },
       { title: "SUBJECT" },
       { title: "FROM", spare: 1 },
-      { title: "CHANGE" },
+      { title: "WHAT" },
     ],
     entries.map((entry) => [
       relativeTime(momentMs(entry.at), nowMs),
       safeText(entry.actor),
-      safeText(entry.action),
       safeText(entry.subject) || "–",
       safeText(entry.address) || "–",
-      safeText(changeText(entry.beforeJson, entry.afterJson), 200) || "–",
+      safeText(whatText(entry), 200),
     ]),
     style,
   );
+}
+
+function whatText({ action, beforeJson, afterJson }: AuditEntry): string {
+  const change = changeText(beforeJson, afterJson);
+  return change === "" ? action : `${action}: ${change}`;
 }
 
 function auditDocument(entry: AuditEntry) {
