@@ -283,6 +283,14 @@ it("makes, lists and ends enrolment tokens", async () => {
       "",
     ].join("\n"),
   );
+  const { out } = await server.run("enrol-token", "list", "--json");
+  expect(JSON.parse(out)).toMatchObject({
+    tokens: [
+      { id: "e1", channel: "prod", state: "active", uses: 3, maxUses: 50, createdBy: "ci" },
+      { id: "e2", state: "expired", revokedAt: null, suspendedAt: null },
+    ],
+    truncated: false,
+  });
   expect((await server.run("enrol-token", "revoke", "e1")).out).toBe(
     "enrolment token e1 is revoked; 3 devices that came by it stay\n",
   );

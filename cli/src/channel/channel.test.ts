@@ -96,6 +96,14 @@ it("lists channels, and says how the first is made", async () => {
       "",
     ].join("\n"),
   );
+  const { out } = await server.run("channel", "list", "--json");
+  expect(JSON.parse(out)).toMatchObject({
+    channels: [
+      { name: "lab", headRevision: 0, enrolment: "", paused: false, publicKeys: [] },
+      { name: "prod", headRevision: 42, enrolment: "token", paused: true },
+    ],
+    truncated: false,
+  });
   await using empty = await serving([]);
   expect((await empty.run("channel", "list")).out).toMatch(/^no channels; nix-ota channel create/u);
 });

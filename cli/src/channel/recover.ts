@@ -14,6 +14,7 @@ import { parseName } from "../name-argument.ts";
 import type { Output } from "../output.ts";
 import { answerOf, given } from "../server-error.ts";
 import { openSession, type SessionOptions } from "../session.ts";
+import { shellWord } from "../shell-word.ts";
 import { renderTable } from "../table.ts";
 import { safeText } from "../terminal-text.ts";
 import { channelDocument } from "./document.ts";
@@ -72,7 +73,7 @@ function printRecovery(
   output.result(document, () =>
     dryRun
       ? manifestTable(answer.manifests, host.now())
-      : `${name} is recovered up to ${revisionText(channel.headRevision)} and paused; look at it, then nix-ota channel resume ${name}`,
+      : `${name} is recovered up to ${revisionText(channel.headRevision)} and paused; look at it, then nix-ota channel resume ${shellWord(channel.name)}`,
   );
 }
 

@@ -13,6 +13,7 @@ import { fieldsText } from "../print-fields.ts";
 import { rolloutDocument, rolloutStateText } from "../rollout/state.ts";
 import { answerOf, given } from "../server-error.ts";
 import { channelOf, openSession, type SessionOptions } from "../session.ts";
+import { shellWord } from "../shell-word.ts";
 import { safeText } from "../terminal-text.ts";
 import { channelDocument } from "./document.ts";
 
@@ -58,7 +59,7 @@ function floorText({ fleetFloorRevision, headRevision, name }: Channel, output: 
   if (fleetFloorRevision <= headRevision) return upTo;
   return output.paint(
     "red",
-    `${upTo}, above the head: this server was restored from an older backup, or a device lies; nix-ota channel recover ${safeText(name)} --dry-run shows what can be had back`,
+    `${upTo}, above the head: this server was restored from an older backup, or a device lies; nix-ota channel recover ${shellWord(name)} --dry-run shows what can be had back`,
   );
 }
 

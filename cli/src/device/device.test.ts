@@ -263,6 +263,14 @@ it("begins with what somebody has to look into, and says what to do", async () =
   );
 });
 
+it("quotes for a shell what a server calls a device", async () => {
+  const { host, output } = printing();
+  const hostile = create(DeviceSchema, { ...TROUBLED, id: "a; rm -rf ~\u202e" });
+  const server = serving([hostile]);
+  await showDevice(hostile.id, server, host, output);
+  expect(host.out()).toContain("nix-ota device forget 'a; rm -rf ~' lets it in");
+});
+
 it("tells a program the same", async () => {
   const { host, output } = printing(true);
   await showDevice("fridge-008", serving([TROUBLED]), host, output);

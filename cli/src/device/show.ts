@@ -11,6 +11,7 @@ import { momentMs, momentText } from "../moment.ts";
 import type { Output } from "../output.ts";
 import { fieldsText } from "../print-fields.ts";
 import { answerOf } from "../server-error.ts";
+import { shellWord } from "../shell-word.ts";
 import { renderTable } from "../table.ts";
 import { safeText } from "../terminal-text.ts";
 import { deviceDocument, eventDocument } from "./document.ts";
@@ -91,7 +92,7 @@ function warnings(device: Device, nowMs: number, output: Output): string[] {
     ...(conflictMs === undefined
       ? []
       : [
-          `somebody came as ${id} with another key ${relativeTime(conflictMs, nowMs)}; if it was installed anew, nix-ota device forget ${id} lets it in`,
+          `somebody came as ${id} with another key ${relativeTime(conflictMs, nowMs)}; if it was installed anew, nix-ota device forget ${shellWord(device.id)} lets it in`,
         ]),
   ].map((text) => output.paint("red", text));
 }

@@ -3,6 +3,7 @@ import { printPublicKey, publicHalf } from "@nix-ota/proto/key-file";
 import type { Channel } from "@nix-ota/proto/nixota/v1/channel_pb";
 
 import { CliError } from "../cli-error.ts";
+import { shellWord } from "../shell-word.ts";
 import { readSigningKey } from "../signing-key.ts";
 import type { Finding } from "./finding.ts";
 
@@ -27,7 +28,7 @@ export async function checkKey(file: string, channel: Channel | undefined): Prom
       : found(
           "wrong",
           `${printed} is no key of ${channel.name}`,
-          `sign with another, or nix-ota channel set ${channel.name} --public-key adds it`,
+          `sign with another, or nix-ota channel set ${shellWord(channel.name)} --public-key adds it`,
         );
   } catch (error) {
     // No passphrase is asked for here: that it can be decrypted shows when it signs.

@@ -11,6 +11,7 @@ import { outcomesText } from "../rollout/outcomes.ts";
 import { rolloutStateText } from "../rollout/state.ts";
 import { answerOf, given } from "../server-error.ts";
 import { channelOf, openSession, type SessionOptions } from "../session.ts";
+import { shellWord } from "../shell-word.ts";
 import { safeText } from "../terminal-text.ts";
 import { releaseDocument } from "./document.ts";
 
@@ -27,7 +28,7 @@ export async function showRelease(
   const release = given(answer.release, server.url);
   output.result(releaseDocument(release), () => releaseText(release, host.now(), output));
   output.note(
-    `as the server says; nix-ota verify --channel ${release.channel} --revision ${release.revision} --public-key <key> proves it`,
+    `as the server says; nix-ota verify --channel ${shellWord(release.channel)} --revision ${release.revision} --public-key <key> proves it`,
   );
 }
 
