@@ -168,6 +168,7 @@ export const allowedImports: readonly Row[] = [
     packages: ["kysely", "pino"],
   },
   { files: "services/src/fsync-path.ts", imports: [], packages: ["node:*"] },
+  { files: "services/src/within.ts", imports: [], packages: [], reaches: ["clock"] },
   {
     files: "services/src/durable-file.ts",
     imports: ["services/src/fsync-path.ts"],
@@ -223,9 +224,15 @@ export const allowedImports: readonly Row[] = [
     reaches: ["clock"],
   },
   {
+    files: "services/src/db/connection-pool.ts",
+    imports: [WORDS],
+    packages: ["kysely"],
+    reaches: ["clock"],
+  },
+  {
     files: "services/src/db/**",
-    imports: [WORDS, "services/src/fsync-path.ts", "services/src/db/**", PROTO],
-    packages: ["node:*", "kysely", "kysely-postgres-js", "postgres", "@electric-sql/pglite"],
+    imports: [WORDS, "services/src/{fsync-path,within}.ts", "services/src/db/**", PROTO],
+    packages: ["node:*", "kysely", "postgres", "@electric-sql/pglite"],
   },
 
   // The device: rules and states at the root, adapters beside them; only main joins the two.

@@ -43,6 +43,7 @@ import { pages } from "./pages.ts";
 import { repeat } from "./repeat.ts";
 import { isStream, routes } from "./routes.ts";
 import { readTlsIdentity, type TlsIdentity } from "./tls-identity.ts";
+import { LATE, within } from "./within.ts";
 
 /** A server that takes calls. */
 export interface Server {
@@ -286,7 +287,7 @@ async function serve(
         feed.stop(),
         stopListening(),
       ]);
-      if ((await within(written, LIMITS.shutdownWritesMs)) === undefined) {
+      if ((await within(written, LIMITS.shutdownWritesMs)) === LATE) {
         log.warn("the database did not answer; what it was last given was acknowledged to nobody");
       }
       await store.close();
@@ -298,24 +299,13 @@ async function serve(
 /** A database that takes too long is given up: a report comes again, and counts once. */
 async function inTime<T extends object>(work: Promise<T>): Promise<T> {
   const outcome = await within(work, LIMITS.commitMs);
-  if (outcome !== undefined) return outcome;
+  if (outcome !== LATE) return outcome;
   throw new OtaError("DATABASE_UNAVAILABLE", `no answer within ${LIMITS.commitMs} ms`);
 }
 
 function after(delayMs: number, run: () => void): () => void {
   const timer = setTimeout(run, delayMs);
   return () => clearTimeout(timer);
-}
-
-/** What comes of it, or undefined when that takes too long. */
-async function within<T extends object>(work: Promise<T>, limitMs: number): Promise<T | undefined> {
-  const late = Promise.withResolvers<undefined>();
-  const timer = setTimeout(() => late.resolve(undefined), limitMs);
-  try {
-    return await Promise.race([work, late.promise]);
-  } finally {
-    clearTimeout(timer);
-  }
 }
 
 /** Keys that cannot be read anew leave those of before, so that no device is turned away. */
