@@ -74,7 +74,7 @@ export const allowedImports: readonly Row[] = [
   },
   {
     files: "services/src/config.ts",
-    imports: ["services/src/{command-line,option-values,options,parts}.ts", PROTO],
+    imports: ["services/src/{client-address,command-line,option-values,options,parts}.ts", PROTO],
     packages: ["node:*", "zod"],
     reaches: ["environment"],
   },
@@ -146,13 +146,13 @@ export const allowedImports: readonly Row[] = [
   {
     files: "services/src/{auth,call,call-log,caller-gate,errors,unreadable-message}.ts",
     imports: [
-      "services/src/{auth,call,errors,ota-error}.ts",
+      "services/src/{auth,call,call-limits,errors,ota-error}.ts",
       "services/src/metrics/metrics.ts",
       `services/src/access/${no([...HANDLERS, "*queries"])}.ts`,
       "services/src/db/sql-fault.ts",
       PROTO,
     ],
-    packages: [CONNECT, "pino"],
+    packages: [BUF, CONNECT, "pino"],
   },
   {
     files: "services/src/deps.ts",
@@ -173,6 +173,15 @@ export const allowedImports: readonly Row[] = [
     files: "services/src/durable-file.ts",
     imports: ["services/src/fsync-path.ts"],
     packages: ["node:*"],
+  },
+  { files: "services/src/client-address.ts", imports: [], packages: ["node:*"] },
+  {
+    files: "services/src/call-limits.ts",
+    imports: [
+      "services/src/access/operator-check.ts",
+      "services/src/{client-address,limits,ota-error}.ts",
+    ],
+    packages: ["node:*", "rate-limiter-flexible"],
   },
   { files: "services/src/*.ts", imports: [WORDS, PROTO], packages: [] },
   {

@@ -16,6 +16,7 @@ test("without options it listens on loopback and keeps everything in ./nix-ota-d
       publishTokenFile: undefined,
       adminTokenFile: undefined,
       publicUrls: [],
+      trustedProxies: [],
       sessionKeyFile: resolve("nix-ota-data/session.key"),
       services: ["publish", "channel", "checkin", "access"],
       enrolment: "open",

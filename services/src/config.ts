@@ -3,6 +3,7 @@ import { join, resolve } from "node:path";
 import { normalizeServerUrl } from "@nix-ota/proto/auth-statement";
 import { z } from "zod";
 
+import { readNetwork } from "./client-address.ts";
 import { readCommandLine, type Given } from "./command-line.ts";
 import { oneOf, readAddress, readDatabaseUrl, readInteger, readPath } from "./option-values.ts";
 import { labelOf, OPTION_NAMES, type OptionName } from "./options.ts";
@@ -108,6 +109,10 @@ const SCHEMA = z.object({
         "http or https URLs without user information, query and fragment",
       ),
     )
+    .default([]),
+  /** Networks, each with its bits; empty: the other end of a connection is the caller. */
+  trustedProxies: z
+    .array(option("trustedProxies", readNetwork, "networks, e.g. 10.0.0.0/8 or ::1"))
     .default([]),
   sessionKeyFile: option("sessionKeyFile", readPath, "a file").optional(),
   /** The parts of the server that run here. */

@@ -86,6 +86,30 @@ export const LIMITS = {
   fleetNumbersMs: 15_000,
   /** Channels that metrics tell of, the first by name: every one is some more series. */
   measuredChannels: 100,
+  /**
+   * Before authentication, of one address (of IPv6: a network of 64 bits):
+   * challenges, enrolments and authentications. A device needs two an hour, so
+   * that 200 000 devices behind one address stay below it in the steady state
+   * and 600 can come at once.
+   */
+  proofsPerAddress: 1_200,
+  /** Of all addresses together: half of them verify a signature, some 2 ms, a quarter of a core. */
+  proofsPerServer: 2_400,
+  proofWindowS: 10,
+  /** Credentials of operators that failed, of one address: a person mistypes some; guessing is hopeless anyway. */
+  failuresPerAddress: 20,
+  failureWindowS: 60,
+  /**
+   * After authentication, of one device, however many share its address. An
+   * update takes some 30 calls, most of them as fast as states change; a device
+   * that needs ten times as many in ten seconds is broken or hostile.
+   */
+  callsPerDevice: 300,
+  /** Of one operator token or console session: a script over a fleet, or several publishers at once. */
+  callsPerToken: 600,
+  callWindowS: 10,
+  /** Counters of each of these limits, some 200 bytes each: callers share them by a secret hash. */
+  limitSlots: 65_536,
   /** Session key file and salt are read again: a session of a key that is gone ends within 15 s. */
   refreshKeysMs: 10_000,
   /** Housekeeping of the database. */

@@ -52,6 +52,14 @@ export const OPTIONS = {
     meaning:
       "URL by which devices know this server; may be repeated, commas in the variable (default: where it listens)",
   },
+  trustedProxies: {
+    flag: "trusted-proxy",
+    value: "CIDR",
+    variable: "NIX_OTA_TRUSTED_PROXIES",
+    repeats: true,
+    meaning:
+      "network of proxies in front, whose X-Forwarded-For tells the caller's address; may be repeated, commas in the variable (default: none)",
+  },
   sessionKeyFile: {
     flag: "session-key-file",
     value: "FILE",

@@ -14,12 +14,14 @@ import { CheckinService } from "@nix-ota/proto/nixota/v1/checkin_service_pb";
 import { PublishService } from "@nix-ota/proto/nixota/v1/publish_service_pb";
 
 import { accessService } from "./access/service.ts";
+import type { CallLimits } from "./call-limits.ts";
 import { callLog } from "./call-log.ts";
 import { CALL } from "./call.ts";
 import { callerGate } from "./caller-gate.ts";
 import { channelService } from "./channel/service.ts";
 import { checkinService } from "./checkin/service.ts";
 import { streamCalls } from "./checkin/stream-calls.ts";
+import { clientAddress, type TrustedProxies } from "./client-address.ts";
 import type { Deps } from "./deps.ts";
 import { LIMITS } from "./limits.ts";
 import type { HttpHandler } from "./listener.ts";
@@ -32,6 +34,10 @@ export interface RouteOptions {
   readonly deps: Deps;
   /** The parts that run here; calls of the others are answered with their names. */
   readonly parts: readonly Part[];
+  /** How often somebody may call. */
+  readonly limits: CallLimits;
+  /** Proxies whose word about the caller's address is believed. */
+  readonly trustedProxies: TrustedProxies;
   /** Serves what is no call, e.g. `/healthz`. */
   readonly fallback: HttpHandler;
   /** Ends calls that wait, with the error that they answer. */
@@ -66,6 +72,7 @@ export function routes(options: RouteOptions): HttpHandler {
   ];
   const gate = callerGate({
     operators: deps.operators,
+    limits: options.limits,
     publicUrls: deps.publicUrls,
     get sessionKeys() {
       return deps.sessionKeys;
@@ -101,7 +108,7 @@ export function routes(options: RouteOptions): HttpHandler {
     contextValues: (request) =>
       createContextValues().set(CALL, {
         requestId: crypto.randomUUID(),
-        address: request.socket.remoteAddress ?? "",
+        address: addressOfCaller(request, options.trustedProxies),
       }),
     routes(router: ConnectRouter) {
       router.service(PublishService, runs("publish") ? publishService(deps) : {}, {
@@ -120,4 +127,14 @@ export function routes(options: RouteOptions): HttpHandler {
       refuseUnreadable(router);
     },
   });
+}
+
+function addressOfCaller(
+  { socket, headers }: Parameters<HttpHandler>[0],
+  trusted: TrustedProxies,
+): string {
+  const forwarded = headers["x-forwarded-for"];
+  // Several headers are one list, in their order.
+  const list = typeof forwarded === "object" ? forwarded.join(",") : (forwarded ?? null);
+  return clientAddress(socket.remoteAddress ?? "", list, trusted);
 }

@@ -13,10 +13,12 @@ import { ensureSessionKeys, readSessionKeys, type SessionKeys } from "./access/s
 import { openSessionKeyring, type SessionKeyring } from "./access/session-keyring.ts";
 import { findSessionSalt } from "./access/session-salt-queries.ts";
 import { createUseNotes } from "./access/use-notes.ts";
+import { createCallLimits } from "./call-limits.ts";
 import { startCertificateRenewal } from "./certificate-renewal.ts";
 import { directiveMessage } from "./checkin/directive.ts";
 import { commitReports } from "./checkin/report-queries.ts";
 import { createReportWriter } from "./checkin/report-writer.ts";
+import { trustedProxies } from "./client-address.ts";
 import { tlsFilesOf } from "./config-files.ts";
 import type { Config } from "./config.ts";
 import { ping } from "./db/answers.ts";
@@ -168,10 +170,18 @@ async function serve(
   const stopListening = await store.listen(HEAD_NOTIFICATION, () => feed.hint());
   const shutdown = new AbortController();
   const publicUrls = new Set(config.publicUrls);
-  const operators = createOperatorCheck({ db: store.db, files: credentials.files, useNotes });
+  const callLimits = createCallLimits(limits, random, (limit) =>
+    log.warn({ limit }, "callers are told to wait"),
+  );
+  const operators = createOperatorCheck({
+    db: store.db,
+    files: credentials.files,
+    useNotes,
+    limits: callLimits,
+  });
   const mayLook = (onlooker: Onlooker) =>
     requireOnlooker(onlooker, {
-      mayBeProxied: config.publicUrls.length > 0,
+      mayBeProxied: config.publicUrls.length > 0 || config.trustedProxies.length > 0,
       operatorOf: (bearer) =>
         operators.byToken(bearer, { nowMs: nowMs(), address: onlooker.address }),
     });
@@ -213,6 +223,8 @@ async function serve(
         checkInIntervalMs,
         version: versionOfProgram(),
       },
+      limits: callLimits,
+      trustedProxies: trustedProxies(config.trustedProxies),
       parts: config.services,
       shutdown: shutdown.signal,
       monotonicMs,

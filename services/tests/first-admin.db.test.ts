@@ -10,7 +10,9 @@ import { ensureFirstAdmin, spendFirstAdmin } from "../src/access/first-admin.ts"
 import { createOperatorCheck } from "../src/access/operator-check.ts";
 import { makeSecretToken } from "../src/access/secret-token.ts";
 import { createUseNotes } from "../src/access/use-notes.ts";
+import { createCallLimits } from "../src/call-limits.ts";
 import type { Store } from "../src/db/store.ts";
+import { LIMITS } from "../src/limits.ts";
 import { createPostgresDatabase, DATABASES, openTestStore } from "./databases.testkit.ts";
 import { ServerProcess } from "./server-process.testkit.ts";
 import { clientsOf } from "./server.testkit.ts";
@@ -52,7 +54,8 @@ describe.each(DATABASES)("on %s", (kind) => {
   const who = async (token: string) => {
     const useNotes = createUseNotes(() => undefined);
     const files = { publishToken: undefined, adminToken: undefined };
-    const check = createOperatorCheck({ db: store.db, files, useNotes });
+    const limits = createCallLimits(LIMITS, Math.random, () => undefined);
+    const check = createOperatorCheck({ db: store.db, files, useNotes, limits });
     const outcome = await check.byToken(token, { nowMs: Date.now(), address: "" }).then(
       ({ name }) => name,
       (error: Error) => error.message,

@@ -39,6 +39,19 @@ export interface OperatorCheck {
   bySession(sessionSha256: Uint8Array, asked: Asked): Promise<Operator>;
 }
 
+/** How often credentials may be presented. */
+export interface CredentialLimits {
+  /** Counts a use of a credential, good or not. @throws {OtaError} OVERLOADED. */
+  use(digest: Uint8Array): Promise<void>;
+  /** @throws {OtaError} OVERLOADED when too many credentials from the address failed. */
+  requireFewFailures(address: string): Promise<void>;
+  /** Counts one that failed. */
+  noteFailure(address: string): Promise<void>;
+}
+
+/** Credentials that were good a while ago are asked about also while others of their address fail. */
+const MOST_KNOWN = 1_000;
+
 /** The secrets in files; undefined: there is none. */
 export interface FileSecrets {
   readonly publishToken: FileSecret | undefined;
@@ -66,8 +79,32 @@ export function createOperatorCheck(parts: {
   readonly db: Db;
   readonly files: FileSecrets;
   readonly useNotes: UseNotes;
+  readonly limits: CredentialLimits;
 }): OperatorCheck {
-  const { db, files, useNotes } = parts;
+  const { db, files, useNotes, limits } = parts;
+  const known = new Set<string>();
+
+  /** Asks about a credential within the limits: over them, the database is not touched. */
+  async function limited(
+    digest: Uint8Array,
+    { address }: Asked,
+    ask: () => Promise<Operator>,
+  ): Promise<Operator> {
+    await limits.use(digest);
+    const name = Buffer.from(digest).toString("hex");
+    if (!known.has(name)) await limits.requireFewFailures(address);
+    try {
+      const operator = await ask();
+      remember(known, name);
+      return operator;
+    } catch (cause) {
+      known.delete(name);
+      if (cause instanceof OtaError && cause.kind === "CREDENTIAL_INVALID") {
+        await limits.noteFailure(address);
+      }
+      throw cause;
+    }
+  }
 
   async function byDatabase(text: string, { nowMs }: Asked): Promise<Operator> {
     const presented = readSecretToken("nota", text);
@@ -122,10 +159,24 @@ export function createOperatorCheck(parts: {
 
   return {
     async byToken(text, asked) {
-      return byFile(files, digestOfSecret(text)) ?? (await byDatabase(text, asked));
+      const digest = digestOfSecret(text);
+      return await limited(
+        digest,
+        asked,
+        async () => byFile(files, digest) ?? (await byDatabase(text, asked)),
+      );
     },
-    bySession,
+    bySession: (sessionSha256, asked) =>
+      limited(sessionSha256, asked, () => bySession(sessionSha256, asked)),
   };
+}
+
+/** The newest are kept. */
+function remember(known: Set<string>, name: string): void {
+  known.delete(name);
+  known.add(name);
+  const [oldest] = known;
+  if (known.size > MOST_KNOWN && oldest !== undefined) known.delete(oldest);
 }
 
 function byFile(files: FileSecrets, digest: Uint8Array): Operator | undefined {
