@@ -14,7 +14,6 @@ import { expect, it } from "vitest";
 import { httpDouble } from "../http-double.testkit.ts";
 import { NOW_MS } from "../recording-host.testkit.ts";
 import { temporaryFolder } from "../temporary-folder.testkit.ts";
-import { changeText } from "./audit-change.ts";
 
 const DAY_MS = 86_400_000;
 const at = (ms: number) => timestampFromMs(NOW_MS + ms);
@@ -337,19 +336,4 @@ it("says what to do where there is nothing to list", async () => {
   );
   expect((await server.run("audit", "list")).out).toBe("nothing was changed by an operator yet\n");
   expect((await server.run("audit", "list", "--actor", "x")).out).toMatch(/see more without/u);
-});
-
-it.each([
-  ["", "", ""],
-  ['{"a":1,"b":[]}', '{"a":1,"b":["x","y"]}', "b: none → x y"],
-  ['{"scopes":["read"]}', '{"scopes":[]}', "scopes: read → none"],
-  ["", '{"id":"x","tags":[],"note":"","end":null,"manifests":[{},{}]}', "id: x, manifests: 2"],
-  [
-    '{"devices":[{"id":"a"}]}',
-    '{"change":{"addTags":[],"standing":"revoked"},"deviceIds":["a"]}',
-    "standing: revoked, deviceIds: a",
-  ],
-  ["no json", '{"a":1}', "a: 1"],
-])("from %s to %s a person reads %j", (before, after, text) => {
-  expect(changeText(before, after)).toBe(text);
 });

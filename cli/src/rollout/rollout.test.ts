@@ -85,6 +85,13 @@ it("says where the rollout of the head stands and how devices fare", async () =>
   expect(server.asked).toEqual(["get prod 0", "get prod 0"]);
 });
 
+it("colours on a terminal what needs a person, and nothing in a pipe", async () => {
+  await using server = await serving();
+  const status = ["rollout", "status", "prod"];
+  expect((await server.runOnTerminal(...status)).out).toContain("\u001b[33mpaused\u001b[39m");
+  expect((await server.run(...status)).out).not.toContain("\u001b");
+});
+
 it("pauses, resumes and retries the release that is named", async () => {
   await using server = await serving();
   const of = ["--channel", "prod", "--revision", "r42"];
