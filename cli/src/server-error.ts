@@ -128,7 +128,7 @@ function translate(error: ConnectError, url: string): CliError {
     default:
       return new CliError(
         REFUSING.has(error.code) ? "refused" : "unreachable",
-        `${url} answered: ${said || Code[error.code]}; check --server and its log`,
+        `${url} answered: ${said || Code[error.code]}; check --server and its log, or see nix-ota doctor`,
         { cause: error },
       );
   }

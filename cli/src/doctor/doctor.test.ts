@@ -2,6 +2,7 @@ import { chmod, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
+import type { ConnectError } from "@connectrpc/connect";
 import { encryptSecretKey } from "@nix-ota/proto/key-encryption";
 import { printPublicKey, printSecretKey, publicHalf } from "@nix-ota/proto/key-file";
 import { AccessService } from "@nix-ota/proto/nixota/v1/access_service_pb";
@@ -38,7 +39,7 @@ interface Given {
   pages?: Record<string, DoublePage>;
   endsInMs?: number;
   serverVersion?: string;
-  refused?: boolean;
+  refused?: ConnectError;
 }
 
 /** The doctor's findings, but for nix, which this machine may have or not. */
@@ -47,7 +48,7 @@ async function findings(given: Given, ...args: string[]) {
     ({ service }) => {
       service(AccessService, {
         getCaller: () => {
-          if (given.refused) throw otaError("CREDENTIAL_INVALID", "the token is not known");
+          if (given.refused !== undefined) throw given.refused;
           return {
             name: "ci",
             scopes: ["publish:prod"],
@@ -130,8 +131,13 @@ it.each<[string, Given, string]>([
   ],
   [
     "a token that the server does not know",
-    { refused: true },
+    { refused: otaError("CREDENTIAL_INVALID", "the token is not known") },
     "token wrong | the token is not known; give a valid token with --token-file or NIX_OTA_TOKEN | ",
+  ],
+  [
+    "a server that is ready and fails",
+    { refused: otaError("INTERNAL", "the server failed") },
+    "token wrong | the server failed; the server's log has the cause | ",
   ],
 ])("%s is wrong, and ends with 1", async (_, given, finding) => {
   const { code, healthy, short } = await findings(given);
@@ -158,6 +164,16 @@ it.each([
   [-61_000, "wrong", "61 s behind the server's"],
 ])("a clock %d ms off is %s", (offMs, verdict, found) => {
   expect(clock(NOW_MS - offMs, NOW_MS)).toMatchObject({ check: "clock", verdict, found });
+});
+
+it("looks at the token of a server whose clock is off", async () => {
+  const date = new Date(NOW_MS + 600_000).toUTCString();
+  const { code, short } = await findings({ pages: { "/readyz": { ...READY, headers: { date } } } });
+  expect(code).toBe(1);
+  expect(short).toContain(
+    "clock wrong | 600 s behind the server's | let NTP set both clocks: what is signed carries this machine's time",
+  );
+  expect(short).toContain("token ok | ci: publish:prod; expires in 90 d | ");
 });
 
 it("tells what is wrong with a key, without asking for a passphrase", async () => {
@@ -221,7 +237,7 @@ it("tells a refused connection and a port without TLS apart", async () => {
   );
   expect(refused.out).toMatch(/skipped +clock +the server tells no time/u);
   const asked = await plain.run("doctor", "--server", gone.url, "--token", "t");
-  expect(asked.out).toMatch(/skipped +token +the server cannot be asked/u);
+  expect(asked.out).toMatch(/skipped +token +the server is to be mended first/u);
   const tls = await plain.run("doctor", "--server", plain.url.replace("http:", "https:"));
   expect(tls.out).toMatch(/wrong +server +https:.*; it speaks no TLS there; write http:\/\//u);
 });

@@ -36,8 +36,15 @@ export async function runDoctor(options: DoctorOptions, host: Host): Promise<voi
   findings.push(await checkNix(host.signal));
   const server = access && connectServer(access.url, access.token);
   if (access !== undefined && server !== undefined) {
-    findings.push(...(await checkServer(access.url, host)));
-    findings.push(...(await checkToken(server, access.token !== undefined, host.now())));
+    const reached = await checkServer(access.url, host);
+    findings.push(...reached);
+    // What is wrong with the way to the server would be said of the token once more.
+    if (
+      access.token !== undefined &&
+      reached.some(({ check, verdict }) => check === "server" && verdict === "wrong")
+    )
+      findings.push(skipped("token", "the server is to be mended first"));
+    else findings.push(...(await checkToken(server, access.token !== undefined, host.now())));
   }
   const { channel, headPath } = await headOf(server, channelName);
   const files = options.key.length > 0 ? options.key : (context?.keys ?? []);
@@ -100,16 +107,14 @@ async function headOf(
 }
 
 function unnamed(files: readonly string[], caches: readonly string[] | undefined): Finding[] {
-  const skipped = (check: Finding["check"], found: string): Finding => ({
-    check,
-    verdict: "skipped",
-    found,
-    remedy: "",
-  });
   return [
     ...(files.length === 0 ? [skipped("key", "none is named; give --key")] : []),
     ...((caches ?? []).length === 0 ? [skipped("cache", "none is named; give --substituter")] : []),
   ];
+}
+
+function skipped(check: Finding["check"], found: string): Finding {
+  return { check, verdict: "skipped", found, remedy: "" };
 }
 
 function report(findings: readonly Finding[], output: Output): void {
