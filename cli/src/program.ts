@@ -22,8 +22,9 @@ import type { Host } from "./host.ts";
 import { VERSION } from "./version.ts";
 
 const EXIT_CODES = `
-Exit codes: 0 done, 1 failed, 2 wrong command line, 3 refused by the server; of waiting for
-a rollout 4 failed or halted, 5 devices outstanding when the time is over.
+Exit codes: 0 done, 1 failed, 2 wrong command line, 3 refused by the server; of
+waiting for a rollout 4 failed or halted, 5 devices outstanding when the time is
+over.
 Environment: NIX_OTA_SERVER, NIX_OTA_TOKEN, NIX_OTA_CONTEXT, NO_COLOR.`;
 
 /** All commands. What a command does is loaded when it runs, so that help is quick. */
@@ -59,7 +60,11 @@ function adopt(command: CommandUnknownOpts, host: Host): void {
   command
     .exitOverride()
     .addHelpOption(new Option("-h, --help", "show this").helpGroup("Common options:"))
-    .configureHelp({ optionDescription: describeOption })
+    .configureHelp({
+      optionDescription: describeOption,
+      // Their arguments are in their own help; here they would leave no room for what they do.
+      subcommandTerm: (child) => child.name(),
+    })
     .configureOutput({
       writeOut: (text) => host.stdout.write(text),
       writeErr: (text) => host.stderr.write(text),

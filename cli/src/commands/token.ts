@@ -14,11 +14,11 @@ export function tokenCommand(host: Host) {
 }
 
 const CREATE_EXAMPLES = `
-Scopes: read, admin, publish:<channel>, operate:<channel>; * stands for any channel.
+Scopes: read, admin, publish:<channel>, operate:<channel>; with * for any channel.
 
 Examples:
   nix-ota token create ci --scope publish:prod --expires 90d --out ./ci.token
-  nix-ota token create night-shift --scope read --scope 'operate:*' | pass insert -e ota`;
+  nix-ota token create night-shift --scope read --scope 'operate:*' > ./token`;
 
 function createCommand(host: Host) {
   const command = new Command("create")
