@@ -40,15 +40,18 @@ export function http2Connection(
   // A peer that does not speak HTTP/2 raises an error twice, and the second one meets no request.
   session.on("error", () => undefined);
 
+  let late: NodeJS.Timeout | undefined;
   const pinging = setInterval(() => {
-    const late = setTimeout(
-      () => session.destroy(new Error("a PING was not answered")),
-      settings.pingTimeoutMs,
-    );
+    clearTimeout(late);
+    late = setTimeout(() => {
+      session.destroy(new Error("a PING was not answered"));
+    }, settings.pingTimeoutMs);
     session.ping(() => clearTimeout(late));
-    session.once("close", () => clearTimeout(late));
   }, settings.pingMs);
-  session.once("close", () => clearInterval(pinging));
+  session.once("close", () => {
+    clearInterval(pinging);
+    clearTimeout(late);
+  });
 
   return {
     authority,

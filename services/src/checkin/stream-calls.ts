@@ -1,4 +1,4 @@
-import type { ServiceImpl } from "@connectrpc/connect";
+import type { HandlerContext, ServiceImpl } from "@connectrpc/connect";
 import type { CheckinService, StreamRequest } from "@nix-ota/proto/nixota/v1/checkin_service_pb";
 
 import { requireDevice } from "../auth.ts";
@@ -14,6 +14,7 @@ type StreamCalls = Pick<ServiceImpl<typeof CheckinService>, "stream" | "watch">;
 export function streamCalls(deps: Deps): StreamCalls {
   return {
     async *stream(requests, context) {
+      passThroughProxies(context);
       const stream = deps.feed.open(requireDevice(context), { reports: true });
       endWithCall(stream, context.signal);
       void readReports(deps, stream, requests);
@@ -21,6 +22,7 @@ export function streamCalls(deps: Deps): StreamCalls {
     },
 
     async *watch({ deviceId }, context) {
+      passThroughProxies(context);
       const session = requireDevice(context);
       if (deviceId !== session.deviceId) {
         throw new OtaError(
@@ -33,6 +35,11 @@ export function streamCalls(deps: Deps): StreamCalls {
       for await (const directive of stream.messages()) yield responseOf(directive);
     },
   };
+}
+
+/** nginx else keeps small answers back until they are many, or the stream ends. */
+function passThroughProxies({ responseHeader }: HandlerContext): void {
+  responseHeader.set("X-Accel-Buffering", "no");
 }
 
 function responseOf<T>(directive: T | undefined): { directive?: T } {
