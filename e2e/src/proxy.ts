@@ -59,9 +59,10 @@ export class Proxy implements AsyncDisposable {
     return new Proxy(`https://127.0.0.1:${place.port}`, handle);
   }
 
-  /** What it complained of. */
-  said(): string {
-    return this.#handle.stderr();
+  /** Without a word to anybody. nginx's worker goes with its master's process group. */
+  async kill(): Promise<void> {
+    this.#handle.killGroup("SIGKILL");
+    await this.#handle.exited;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
