@@ -146,11 +146,13 @@ describe.each(DATABASES)("enrolment on %s", (kind) => {
     nowMs += 2 * HOUR;
     expect(await enrolled("repeated", by)).toBe("accepted 1");
     expect(await enrolled("repeated", { channel: "token-channel" })).toBe("accepted 1");
-    const twice = await token({ maxUses: 5 });
-    const again = { channel: "token-channel", enrolmentToken: twice.text };
-    const at = await Promise.all([1, 2, 3, 4].map(() => enrolled("repeated-at-once", again)));
-    expect(at).toEqual(Array(4).fill("accepted 1"));
-    expect(await usesOf(twice.id)).toBe(1);
+    for (let round = 0; round < 20; round += 1) {
+      const last = await token();
+      const again = { channel: "token-channel", enrolmentToken: last.text };
+      const calls = [1, 2, 3, 4].map(() => enrolled(`repeated-at-once-${round}`, again));
+      expect(await Promise.all(calls)).toEqual(Array(4).fill("accepted 1"));
+      expect(await usesOf(last.id)).toBe(1);
+    }
   });
 
   test("of devices that race for the last use of a token, one comes in and the others leave nothing", async () => {

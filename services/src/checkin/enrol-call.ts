@@ -6,7 +6,7 @@ import { readSecretToken } from "../access/secret-token.ts";
 import type { Deps } from "../deps.ts";
 import { OtaError } from "../ota-error.ts";
 import type { Standing } from "../standing.ts";
-import { decideEnrolment, type EnrolmentDecision } from "./enrolment.ts";
+import { decideEnrolment, type EnrolmentDecision, type HeldId } from "./enrolment.ts";
 import {
   findEnrolmentMode,
   findIdentity,
@@ -34,21 +34,35 @@ type Asked = Pick<EnrolRequest, "channel" | "target" | "publicKey" | "enrolmentT
  * @throws {OtaError} KEY_CONFLICT, DEVICE_REVOKED, ENROLMENT_CLOSED, OVERLOADED.
  */
 export async function enrol(deps: EnrolDeps, deviceId: string, asked: Asked): Promise<Enrolled> {
-  const nowMs = deps.nowMs();
   const held = await findIdentity(deps.db, deviceId);
-  const way =
-    held === undefined
-      ? await findWay(deps, { deviceId, asked, nowMs })
-      : // Nothing hangs on it: a held id is not enrolled another time.
-        { mode: "token" as const, goodTokenId: undefined };
-  const decision = decideEnrolment(asked.publicKey, held, way);
-  if (decision.kind !== "pin") return settled(deviceId, asked, decision);
+  if (held !== undefined) return recognised(deviceId, asked, held);
+  const admitted = await admit(deps, { deviceId, asked, nowMs: deps.nowMs() }).catch(
+    (refusal: unknown) => ({ refusal }),
+  );
+  if (!("refusal" in admitted)) return admitted;
+  // Another call may have pinned the id in between, the same one repeated and
+  // with the last use of the same token: what it pinned decides.
+  const meanwhile = await findIdentity(deps.db, deviceId);
+  if (meanwhile === undefined) throw admitted.refusal;
+  return recognised(deviceId, asked, meanwhile);
+}
 
-  const keyEpoch = await pin(deps, { deviceId, asked, decision, nowMs });
+/** What a held id means for who presents its key, or another one. */
+function recognised(deviceId: string, { channel, publicKey }: Asked, held: HeldId): Enrolled {
+  // Nothing hangs on the way in: a held id is not enrolled another time.
+  const decision = decideEnrolment(publicKey, held, { mode: "token", goodTokenId: undefined });
+  if (decision.kind === "known") return decision;
+  throw refusalOf(decision, deviceId, channel);
+}
+
+/** Lets in a device whose id nobody holds, as its channel and its token allow. */
+async function admit(deps: EnrolDeps, enrolment: Enrolment): Promise<Enrolled> {
+  const { deviceId, asked } = enrolment;
+  const decision = decideEnrolment(asked.publicKey, undefined, await findWay(deps, enrolment));
+  if (decision.kind !== "pin") throw refusalOf(decision, deviceId, asked.channel);
+  const keyEpoch = await pin(deps, { ...enrolment, decision });
   if (keyEpoch !== undefined) return { standing: decision.standing, keyEpoch };
-  // Another call pinned the id in between: what it pinned decides.
-  const now = await findIdentity(deps.db, deviceId);
-  return settled(deviceId, asked, decideEnrolment(asked.publicKey, now, way));
+  throw new OtaError("DEVICE_UNKNOWN", `${deviceId} was deleted meanwhile; enrol it again`);
 }
 
 interface Enrolment {
@@ -98,18 +112,17 @@ async function pin(
   });
 }
 
-function settled(deviceId: string, { channel }: Asked, decision: EnrolmentDecision): Enrolled {
+function refusalOf(decision: EnrolmentDecision, deviceId: string, channel: string): OtaError {
   switch (decision.kind) {
-    case "known":
-      return decision;
     case "conflict":
-      throw keyConflict(deviceId);
+      return keyConflict(deviceId);
     case "revoked":
-      throw revoked(deviceId);
+      return revoked(deviceId);
     case "closed":
-      throw closed(channel);
+      return closed(channel);
+    case "known":
     case "pin":
-      throw new OtaError("DEVICE_UNKNOWN", `${deviceId} was deleted meanwhile; enrol it again`);
+      return new OtaError("INTERNAL", `${deviceId} was let in and refused`);
   }
 }
 
