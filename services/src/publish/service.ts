@@ -16,6 +16,7 @@ import { addressOf } from "../call.ts";
 import { makeCursor, readCursor } from "../cursor.ts";
 import type { Deps } from "../deps.ts";
 import { OtaError } from "../ota-error.ts";
+import { diffCalls } from "./diff-calls.ts";
 import { publish } from "./publish-call.ts";
 import { findUnableDevices, insertListing } from "./queries.ts";
 import { releaseMessage } from "./release-message.ts";
@@ -32,6 +33,7 @@ const MOST_UNABLE_DEVICES = 100;
 export function publishService(deps: Deps): Partial<ServiceImpl<typeof PublishService>> {
   const { db } = deps;
   return {
+    ...diffCalls(deps),
     ...rolloutCalls(deps),
 
     async publish(request, context) {

@@ -17,7 +17,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file nixota/v1/publish_service.proto.
  */
 export const file_nixota_v1_publish_service: GenFile = /*@__PURE__*/
-  fileDesc("Ch9uaXhvdGEvdjEvcHVibGlzaF9zZXJ2aWNlLnByb3RvEgluaXhvdGEudjEizwEKDlB1Ymxpc2hSZXF1ZXN0EiYKCWVudmVsb3BlcxgBIAMoDEITukgQkgENCAEQgAIiBnoEGIDAARIbCghsaXN0aW5ncxgCIAMoDEIJukgGkgEDEIACEjMKC3B1YmxpY19rZXlzGAMgAygLMhQubml4b3RhLnYxLlB1YmxpY0tleUIIukgFkgECEBASGgoJdGhyZXNob2xkGAQgASgNQge6SAQqAhgQEicKB3JvbGxvdXQYBSABKAsyFi5uaXhvdGEudjEuUm9sbG91dFBsYW4ihQEKD1B1Ymxpc2hSZXNwb25zZRIjCgdyZWxlYXNlGAEgASgLMhIubml4b3RhLnYxLlJlbGVhc2USGQoRYWxyZWFkeV9wdWJsaXNoZWQYAiABKAgSFwoPY2hhbm5lbF9jcmVhdGVkGAMgASgIEhkKEXVuYWJsZV9kZXZpY2VfaWRzGAQgAygJIjIKEVB1dExpc3RpbmdSZXF1ZXN0Eh0KB2xpc3RpbmcYASABKAxCDLpICXoHEAEYgICAAiIkChJQdXRMaXN0aW5nUmVzcG9uc2USDgoGZGlnZXN0GAEgASgMImoKEUdldFJlbGVhc2VSZXF1ZXN0EjMKB2NoYW5uZWwYASABKAlCIrpIH3IdMhteW2EtejAtOV1bYS16MC05Ll8tXXswLDYyfSQSIAoIcmV2aXNpb24YAiABKARCDrpICzIJGP////////8PIjkKEkdldFJlbGVhc2VSZXNwb25zZRIjCgdyZWxlYXNlGAEgASgLMhIubml4b3RhLnYxLlJlbGVhc2UigQEKE0xpc3RSZWxlYXNlc1JlcXVlc3QSMwoHY2hhbm5lbBgBIAEoCUIiukgfch0yG15bYS16MC05XVthLXowLTkuXy1dezAsNjJ9JBIbCglwYWdlX3NpemUYAiABKA1CCLpIBSoDGMgBEhgKBmN1cnNvchgDIAEoCUIIukgFcgMYgAIiUQoUTGlzdFJlbGVhc2VzUmVzcG9uc2USJAoIcmVsZWFzZXMYASADKAsyEi5uaXhvdGEudjEuUmVsZWFzZRITCgtuZXh0X2N1cnNvchgCIAEoCSKyAQoTRGlmZlJlbGVhc2VzUmVxdWVzdBIzCgdjaGFubmVsGAEgASgJQiK6SB9yHTIbXlthLXowLTldW2EtejAtOS5fLV17MCw2Mn0kEjUKBnRhcmdldBgCIAEoCUIlukgiciAyHl4oW2EtejAtOV1bYS16MC05Ll8tXXswLDYyfSk/JBIXCg9iZWZvcmVfcmV2aXNpb24YAyABKAQSFgoOYWZ0ZXJfcmV2aXNpb24YBCABKAQibQoURGlmZlJlbGVhc2VzUmVzcG9uc2USKQoHY2hhbmdlcxgBIAMoCzIYLm5peG90YS52MS5QYWNrYWdlQ2hhbmdlEhMKC2FkZGVkX3BhdGhzGAIgASgNEhUKDXJlbW92ZWRfcGF0aHMYAyABKA0iXAoTUGF1c2VSb2xsb3V0UmVxdWVzdBIzCgdjaGFubmVsGAEgASgJQiK6SB9yHTIbXlthLXowLTldW2EtejAtOS5fLV17MCw2Mn0kEhAKCHJldmlzaW9uGAIgASgEIjsKFFBhdXNlUm9sbG91dFJlc3BvbnNlEiMKB3JvbGxvdXQYASABKAsyEi5uaXhvdGEudjEuUm9sbG91dCJdChRSZXN1bWVSb2xsb3V0UmVxdWVzdBIzCgdjaGFubmVsGAEgASgJQiK6SB9yHTIbXlthLXowLTldW2EtejAtOS5fLV17MCw2Mn0kEhAKCHJldmlzaW9uGAIgASgEIjwKFVJlc3VtZVJvbGxvdXRSZXNwb25zZRIjCgdyb2xsb3V0GAEgASgLMhIubml4b3RhLnYxLlJvbGxvdXQicQoVQWR2YW5jZVJvbGxvdXRSZXF1ZXN0EjMKB2NoYW5uZWwYASABKAlCIrpIH3IdMhteW2EtejAtOV1bYS16MC05Ll8tXXswLDYyfSQSEAoIcmV2aXNpb24YAiABKAQSEQoJZnJvbV93YXZlGAMgASgNIj0KFkFkdmFuY2VSb2xsb3V0UmVzcG9uc2USIwoHcm9sbG91dBgBIAEoCzISLm5peG90YS52MS5Sb2xsb3V0IlwKE0Fib3J0Um9sbG91dFJlcXVlc3QSMwoHY2hhbm5lbBgBIAEoCUIiukgfch0yG15bYS16MC05XVthLXowLTkuXy1dezAsNjJ9JBIQCghyZXZpc2lvbhgCIAEoBCI7ChRBYm9ydFJvbGxvdXRSZXNwb25zZRIjCgdyb2xsb3V0GAEgASgLMhIubml4b3RhLnYxLlJvbGxvdXQiWwoSUmV0cnlGYWlsZWRSZXF1ZXN0EjMKB2NoYW5uZWwYASABKAlCIrpIH3IdMhteW2EtejAtOV1bYS16MC05Ll8tXXswLDYyfSQSEAoIcmV2aXNpb24YAiABKAQiKwoTUmV0cnlGYWlsZWRSZXNwb25zZRIUCgxkZXZpY2VfY291bnQYASABKAQy0gYKDlB1Ymxpc2hTZXJ2aWNlEkUKB1B1Ymxpc2gSGS5uaXhvdGEudjEuUHVibGlzaFJlcXVlc3QaGi5uaXhvdGEudjEuUHVibGlzaFJlc3BvbnNlIgOQAgISTgoKUHV0TGlzdGluZxIcLm5peG90YS52MS5QdXRMaXN0aW5nUmVxdWVzdBodLm5peG90YS52MS5QdXRMaXN0aW5nUmVzcG9uc2UiA5ACAhJOCgpHZXRSZWxlYXNlEhwubml4b3RhLnYxLkdldFJlbGVhc2VSZXF1ZXN0Gh0ubml4b3RhLnYxLkdldFJlbGVhc2VSZXNwb25zZSIDkAIBElQKDExpc3RSZWxlYXNlcxIeLm5peG90YS52MS5MaXN0UmVsZWFzZXNSZXF1ZXN0Gh8ubml4b3RhLnYxLkxpc3RSZWxlYXNlc1Jlc3BvbnNlIgOQAgESVAoMRGlmZlJlbGVhc2VzEh4ubml4b3RhLnYxLkRpZmZSZWxlYXNlc1JlcXVlc3QaHy5uaXhvdGEudjEuRGlmZlJlbGVhc2VzUmVzcG9uc2UiA5ACARJUCgxQYXVzZVJvbGxvdXQSHi5uaXhvdGEudjEuUGF1c2VSb2xsb3V0UmVxdWVzdBofLm5peG90YS52MS5QYXVzZVJvbGxvdXRSZXNwb25zZSIDkAICElcKDVJlc3VtZVJvbGxvdXQSHy5uaXhvdGEudjEuUmVzdW1lUm9sbG91dFJlcXVlc3QaIC5uaXhvdGEudjEuUmVzdW1lUm9sbG91dFJlc3BvbnNlIgOQAgISWgoOQWR2YW5jZVJvbGxvdXQSIC5uaXhvdGEudjEuQWR2YW5jZVJvbGxvdXRSZXF1ZXN0GiEubml4b3RhLnYxLkFkdmFuY2VSb2xsb3V0UmVzcG9uc2UiA5ACAhJUCgxBYm9ydFJvbGxvdXQSHi5uaXhvdGEudjEuQWJvcnRSb2xsb3V0UmVxdWVzdBofLm5peG90YS52MS5BYm9ydFJvbGxvdXRSZXNwb25zZSIDkAICEkwKC1JldHJ5RmFpbGVkEh0ubml4b3RhLnYxLlJldHJ5RmFpbGVkUmVxdWVzdBoeLm5peG90YS52MS5SZXRyeUZhaWxlZFJlc3BvbnNlYgZwcm90bzM", [file_buf_validate_validate, file_nixota_v1_channel, file_nixota_v1_release, file_nixota_v1_rollout]);
+  fileDesc("Ch9uaXhvdGEvdjEvcHVibGlzaF9zZXJ2aWNlLnByb3RvEgluaXhvdGEudjEizwEKDlB1Ymxpc2hSZXF1ZXN0EiYKCWVudmVsb3BlcxgBIAMoDEITukgQkgENCAEQgAIiBnoEGIDAARIbCghsaXN0aW5ncxgCIAMoDEIJukgGkgEDEIACEjMKC3B1YmxpY19rZXlzGAMgAygLMhQubml4b3RhLnYxLlB1YmxpY0tleUIIukgFkgECEBASGgoJdGhyZXNob2xkGAQgASgNQge6SAQqAhgQEicKB3JvbGxvdXQYBSABKAsyFi5uaXhvdGEudjEuUm9sbG91dFBsYW4ihQEKD1B1Ymxpc2hSZXNwb25zZRIjCgdyZWxlYXNlGAEgASgLMhIubml4b3RhLnYxLlJlbGVhc2USGQoRYWxyZWFkeV9wdWJsaXNoZWQYAiABKAgSFwoPY2hhbm5lbF9jcmVhdGVkGAMgASgIEhkKEXVuYWJsZV9kZXZpY2VfaWRzGAQgAygJIjIKEVB1dExpc3RpbmdSZXF1ZXN0Eh0KB2xpc3RpbmcYASABKAxCDLpICXoHEAEYgICAAiIkChJQdXRMaXN0aW5nUmVzcG9uc2USDgoGZGlnZXN0GAEgASgMImoKEUdldFJlbGVhc2VSZXF1ZXN0EjMKB2NoYW5uZWwYASABKAlCIrpIH3IdMhteW2EtejAtOV1bYS16MC05Ll8tXXswLDYyfSQSIAoIcmV2aXNpb24YAiABKARCDrpICzIJGP////////8PIjkKEkdldFJlbGVhc2VSZXNwb25zZRIjCgdyZWxlYXNlGAEgASgLMhIubml4b3RhLnYxLlJlbGVhc2UigQEKE0xpc3RSZWxlYXNlc1JlcXVlc3QSMwoHY2hhbm5lbBgBIAEoCUIiukgfch0yG15bYS16MC05XVthLXowLTkuXy1dezAsNjJ9JBIbCglwYWdlX3NpemUYAiABKA1CCLpIBSoDGMgBEhgKBmN1cnNvchgDIAEoCUIIukgFcgMYgAIiUQoUTGlzdFJlbGVhc2VzUmVzcG9uc2USJAoIcmVsZWFzZXMYASADKAsyEi5uaXhvdGEudjEuUmVsZWFzZRITCgtuZXh0X2N1cnNvchgCIAEoCSLSAQoTRGlmZlJlbGVhc2VzUmVxdWVzdBIzCgdjaGFubmVsGAEgASgJQiK6SB9yHTIbXlthLXowLTldW2EtejAtOS5fLV17MCw2Mn0kEjUKBnRhcmdldBgCIAEoCUIlukgiciAyHl4oW2EtejAtOV1bYS16MC05Ll8tXXswLDYyfSk/JBInCg9iZWZvcmVfcmV2aXNpb24YAyABKARCDrpICzIJGP////////8PEiYKDmFmdGVyX3JldmlzaW9uGAQgASgEQg66SAsyCRj/////////DyKeAQoURGlmZlJlbGVhc2VzUmVzcG9uc2USKQoHY2hhbmdlcxgBIAMoCzIYLm5peG90YS52MS5QYWNrYWdlQ2hhbmdlEhMKC2FkZGVkX3BhdGhzGAIgASgNEhUKDXJlbW92ZWRfcGF0aHMYAyABKA0SFwoPYmVmb3JlX3JldmlzaW9uGAQgASgEEhYKDmFmdGVyX3JldmlzaW9uGAUgASgEImwKE1BhdXNlUm9sbG91dFJlcXVlc3QSMwoHY2hhbm5lbBgBIAEoCUIiukgfch0yG15bYS16MC05XVthLXowLTkuXy1dezAsNjJ9JBIgCghyZXZpc2lvbhgCIAEoBEIOukgLMgkY/////////w8iOwoUUGF1c2VSb2xsb3V0UmVzcG9uc2USIwoHcm9sbG91dBgBIAEoCzISLm5peG90YS52MS5Sb2xsb3V0Im0KFFJlc3VtZVJvbGxvdXRSZXF1ZXN0EjMKB2NoYW5uZWwYASABKAlCIrpIH3IdMhteW2EtejAtOV1bYS16MC05Ll8tXXswLDYyfSQSIAoIcmV2aXNpb24YAiABKARCDrpICzIJGP////////8PIjwKFVJlc3VtZVJvbGxvdXRSZXNwb25zZRIjCgdyb2xsb3V0GAEgASgLMhIubml4b3RhLnYxLlJvbGxvdXQigQEKFUFkdmFuY2VSb2xsb3V0UmVxdWVzdBIzCgdjaGFubmVsGAEgASgJQiK6SB9yHTIbXlthLXowLTldW2EtejAtOS5fLV17MCw2Mn0kEiAKCHJldmlzaW9uGAIgASgEQg66SAsyCRj/////////DxIRCglmcm9tX3dhdmUYAyABKA0iPQoWQWR2YW5jZVJvbGxvdXRSZXNwb25zZRIjCgdyb2xsb3V0GAEgASgLMhIubml4b3RhLnYxLlJvbGxvdXQibAoTQWJvcnRSb2xsb3V0UmVxdWVzdBIzCgdjaGFubmVsGAEgASgJQiK6SB9yHTIbXlthLXowLTldW2EtejAtOS5fLV17MCw2Mn0kEiAKCHJldmlzaW9uGAIgASgEQg66SAsyCRj/////////DyI7ChRBYm9ydFJvbGxvdXRSZXNwb25zZRIjCgdyb2xsb3V0GAEgASgLMhIubml4b3RhLnYxLlJvbGxvdXQiawoSUmV0cnlGYWlsZWRSZXF1ZXN0EjMKB2NoYW5uZWwYASABKAlCIrpIH3IdMhteW2EtejAtOV1bYS16MC05Ll8tXXswLDYyfSQSIAoIcmV2aXNpb24YAiABKARCDrpICzIJGP////////8PIisKE1JldHJ5RmFpbGVkUmVzcG9uc2USFAoMZGV2aWNlX2NvdW50GAEgASgEMtIGCg5QdWJsaXNoU2VydmljZRJFCgdQdWJsaXNoEhkubml4b3RhLnYxLlB1Ymxpc2hSZXF1ZXN0Ghoubml4b3RhLnYxLlB1Ymxpc2hSZXNwb25zZSIDkAICEk4KClB1dExpc3RpbmcSHC5uaXhvdGEudjEuUHV0TGlzdGluZ1JlcXVlc3QaHS5uaXhvdGEudjEuUHV0TGlzdGluZ1Jlc3BvbnNlIgOQAgISTgoKR2V0UmVsZWFzZRIcLm5peG90YS52MS5HZXRSZWxlYXNlUmVxdWVzdBodLm5peG90YS52MS5HZXRSZWxlYXNlUmVzcG9uc2UiA5ACARJUCgxMaXN0UmVsZWFzZXMSHi5uaXhvdGEudjEuTGlzdFJlbGVhc2VzUmVxdWVzdBofLm5peG90YS52MS5MaXN0UmVsZWFzZXNSZXNwb25zZSIDkAIBElQKDERpZmZSZWxlYXNlcxIeLm5peG90YS52MS5EaWZmUmVsZWFzZXNSZXF1ZXN0Gh8ubml4b3RhLnYxLkRpZmZSZWxlYXNlc1Jlc3BvbnNlIgOQAgESVAoMUGF1c2VSb2xsb3V0Eh4ubml4b3RhLnYxLlBhdXNlUm9sbG91dFJlcXVlc3QaHy5uaXhvdGEudjEuUGF1c2VSb2xsb3V0UmVzcG9uc2UiA5ACAhJXCg1SZXN1bWVSb2xsb3V0Eh8ubml4b3RhLnYxLlJlc3VtZVJvbGxvdXRSZXF1ZXN0GiAubml4b3RhLnYxLlJlc3VtZVJvbGxvdXRSZXNwb25zZSIDkAICEloKDkFkdmFuY2VSb2xsb3V0EiAubml4b3RhLnYxLkFkdmFuY2VSb2xsb3V0UmVxdWVzdBohLm5peG90YS52MS5BZHZhbmNlUm9sbG91dFJlc3BvbnNlIgOQAgISVAoMQWJvcnRSb2xsb3V0Eh4ubml4b3RhLnYxLkFib3J0Um9sbG91dFJlcXVlc3QaHy5uaXhvdGEudjEuQWJvcnRSb2xsb3V0UmVzcG9uc2UiA5ACAhJMCgtSZXRyeUZhaWxlZBIdLm5peG90YS52MS5SZXRyeUZhaWxlZFJlcXVlc3QaHi5uaXhvdGEudjEuUmV0cnlGYWlsZWRSZXNwb25zZWIGcHJvdG8z", [file_buf_validate_validate, file_nixota_v1_channel, file_nixota_v1_release, file_nixota_v1_rollout]);
 
 /**
  * A release to publish. At most 4 MiB encoded.
@@ -292,14 +292,14 @@ export type DiffReleasesRequest = Message<"nixota.v1.DiffReleasesRequest"> & {
   target: string;
 
   /**
-   * Revision before. 0: the one before `after_revision`.
+   * Revision before. 0: the newest of the target below `after_revision`.
    *
    * @generated from field: uint64 before_revision = 3;
    */
   beforeRevision: bigint;
 
   /**
-   * Revision after. 0: the head.
+   * Revision after. 0: the newest of the target.
    *
    * @generated from field: uint64 after_revision = 4;
    */
@@ -320,7 +320,8 @@ export const DiffReleasesRequestSchema: GenMessage<DiffReleasesRequest> = /*@__P
  */
 export type DiffReleasesResponse = Message<"nixota.v1.DiffReleasesResponse"> & {
   /**
-   * Sorted by name.
+   * Sorted by name, at most 10 000. A package that was only built anew has no
+   * change of version and shows in the numbers of paths alone.
    *
    * @generated from field: repeated nixota.v1.PackageChange changes = 1;
    */
@@ -339,6 +340,18 @@ export type DiffReleasesResponse = Message<"nixota.v1.DiffReleasesResponse"> & {
    * @generated from field: uint32 removed_paths = 3;
    */
   removedPaths: number;
+
+  /**
+   * The revisions that were compared.
+   *
+   * @generated from field: uint64 before_revision = 4;
+   */
+  beforeRevision: bigint;
+
+  /**
+   * @generated from field: uint64 after_revision = 5;
+   */
+  afterRevision: bigint;
 };
 
 /**
@@ -362,7 +375,7 @@ export type PauseRolloutRequest = Message<"nixota.v1.PauseRolloutRequest"> & {
   channel: string;
 
   /**
-   * Revision. 0: the head.
+   * Revision, at most 2^53-1. 0: the head.
    *
    * @generated from field: uint64 revision = 2;
    */
@@ -411,7 +424,7 @@ export type ResumeRolloutRequest = Message<"nixota.v1.ResumeRolloutRequest"> & {
   channel: string;
 
   /**
-   * Revision. 0: the head.
+   * Revision, at most 2^53-1. 0: the head.
    *
    * @generated from field: uint64 revision = 2;
    */
@@ -460,7 +473,7 @@ export type AdvanceRolloutRequest = Message<"nixota.v1.AdvanceRolloutRequest"> &
   channel: string;
 
   /**
-   * Revision. 0: the head.
+   * Revision, at most 2^53-1. 0: the head.
    *
    * @generated from field: uint64 revision = 2;
    */
@@ -516,7 +529,7 @@ export type AbortRolloutRequest = Message<"nixota.v1.AbortRolloutRequest"> & {
   channel: string;
 
   /**
-   * Revision. 0: the head.
+   * Revision, at most 2^53-1. 0: the head.
    *
    * @generated from field: uint64 revision = 2;
    */
@@ -565,7 +578,7 @@ export type RetryFailedRequest = Message<"nixota.v1.RetryFailedRequest"> & {
   channel: string;
 
   /**
-   * Revision. 0: the head.
+   * Revision, at most 2^53-1. 0: the head.
    *
    * @generated from field: uint64 revision = 2;
    */
