@@ -251,4 +251,4 @@ test("10 000 channels and devices: what is offered is what the device's own gate
     "WRONG_SYSTEM",
     "offer",
   ]);
-});
+}, 60_000);

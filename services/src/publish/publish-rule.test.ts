@@ -30,9 +30,9 @@ test("a repeat is fine exactly when every payload brought is the one stored for 
       if (published.length === 0) expect(decision).toEqual({ kind: "stale" });
       else expect(decision.kind).toBe(same ? "repeat" : "taken");
     }),
-    { numRuns: 2000 },
+    { numRuns: 10_000 },
   );
-});
+}, 60_000);
 
 /** A channel as the database keeps it: the head is compared and set, then the rule decides. */
 class ModelChannel {
@@ -68,6 +68,6 @@ test("whatever the order of publishes, the head is the highest, OK means stored,
         }
       }
     }),
-    { numRuns: 2000 },
+    { numRuns: 10_000 },
   );
-});
+}, 60_000);
