@@ -85,6 +85,6 @@ function whyCommand(host: Host) {
       ]);
       const deviceId = parseName("device", device);
       const { server, output } = await openSession(options, host);
-      await explainDevice(deviceId, server, output);
+      await explainDevice(deviceId, server, host, output);
     });
 }

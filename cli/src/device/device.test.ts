@@ -97,6 +97,7 @@ function serving(devices: readonly Device[], message = "the release is here"): S
       }),
       explainDevice: ({ deviceId }) => ({
         sentence: `${known(deviceId).id} is up to date`,
+        device: known(deviceId),
         directive: { verdict: { case: "hold", value: { reason: HoldReason.UP_TO_DATE } } },
       }),
     });
@@ -193,21 +194,26 @@ it("what a device reports cannot repaint the terminal", async () => {
 
 it("says why a device is where it is", async () => {
   const { host, output } = printing();
-  await explainDevice("fridge-001", serving(FLEET), output);
+  await explainDevice("fridge-001", serving(FLEET), host, output);
   expect(host.out()).toBe("fridge-001 is up to date\n");
   const asJson = printing(true);
-  await explainDevice("fridge-001", serving(FLEET), asJson.output);
+  await explainDevice("fridge-001", serving(FLEET), asJson.host, asJson.output);
   expect(JSON.parse(asJson.host.out())).toEqual({
     deviceId: "fridge-001",
     sentence: "fridge-001 is up to date",
     offeredRevision: null,
     heldBecause: "up_to_date",
+    pinnedRevision: 0,
+    retryRevision: 0,
+    quarantinedRevisions: [],
+    cloned: false,
+    keyConflictAt: null,
   });
 });
 
 it("an unknown device is the server's refusal, with what to do", async () => {
-  const { output } = printing();
-  await expect(explainDevice("fridge-999", serving(FLEET), output)).rejects.toThrow(
+  const { host, output } = printing();
+  await expect(explainDevice("fridge-999", serving(FLEET), host, output)).rejects.toThrow(
     expect.objectContaining({
       kind: "refused",
       message: "no such device; nix-ota device list shows which there are",
@@ -269,6 +275,26 @@ it("quotes for a shell what a server calls a device", async () => {
   const server = serving([hostile]);
   await showDevice(hostile.id, server, host, output);
   expect(host.out()).toContain("nix-ota device forget 'a; rm -rf ~' lets it in");
+});
+
+it("says why, and what somebody has to look into beside it", async () => {
+  const { host, output } = printing();
+  await explainDevice("fridge-008", serving([TROUBLED]), host, output);
+  expect(host.out().split("\n")).toEqual([
+    "fridge-008 is up to date",
+    expect.stringMatching(/^two machines report as fridge-008/u),
+    expect.stringMatching(/^somebody came as fridge-008/u),
+    "",
+  ]);
+  const asJson = printing(true);
+  await explainDevice("fridge-008", serving([TROUBLED]), asJson.host, asJson.output);
+  expect(JSON.parse(asJson.host.out())).toMatchObject({
+    pinnedRevision: 41,
+    retryRevision: 43,
+    quarantinedRevisions: [40, 43],
+    cloned: true,
+    keyConflictAt: new Date(NOW_MS - 7_200_000).toISOString(),
+  });
 });
 
 it("tells a program the same", async () => {

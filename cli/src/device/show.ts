@@ -11,12 +11,12 @@ import { momentMs, momentText } from "../moment.ts";
 import type { Output } from "../output.ts";
 import { fieldsText } from "../print-fields.ts";
 import { answerOf } from "../server-error.ts";
-import { shellWord } from "../shell-word.ts";
 import { renderTable } from "../table.ts";
 import { safeText } from "../terminal-text.ts";
 import { deviceDocument, eventDocument } from "./document.ts";
 import { paintMood } from "./mood-paint.ts";
 import { attemptText, deviceMood } from "./standing.ts";
+import { deviceWarnings } from "./warnings.ts";
 
 /** Events shown, newest first. */
 const SHOWN_EVENTS = 15;
@@ -76,25 +76,7 @@ function deviceText(device: Device, nowMs: number, output: Output): string {
     name,
     painted.has(name) ? value : safeText(value),
   ]);
-  return [...warnings(device, nowMs, output), fieldsText(safe, output)].join("\n");
-}
-
-/** What somebody has to look into, with what to do. */
-function warnings(device: Device, nowMs: number, output: Output): string[] {
-  const id = safeText(device.id);
-  const conflictMs = momentMs(device.keyConflictAt);
-  return [
-    ...(device.cloned
-      ? [
-          `two machines report as ${id} with the same key; give one of them an id and a key of its own`,
-        ]
-      : []),
-    ...(conflictMs === undefined
-      ? []
-      : [
-          `somebody came as ${id} with another key ${relativeTime(conflictMs, nowMs)}; if it was installed anew, nix-ota device forget ${shellWord(device.id)} lets it in`,
-        ]),
-  ].map((text) => output.paint("red", text));
+  return [...deviceWarnings(device, nowMs, output), fieldsText(safe, output)].join("\n");
 }
 
 function ownKeyText({ publicKey, keyEpoch }: Device): string {
