@@ -18,6 +18,8 @@ export type FleetOptions = {
   readonly databaseUrl?: string;
   /** Root only: the ordinary user who owns builder and devices. */
   readonly runAs?: HostUser;
+  /** Further arguments of the server. */
+  readonly serverArguments?: readonly string[];
 };
 
 /** A cache that runs, with the key of what lies in it. */
@@ -235,5 +237,6 @@ async function start(
     publishTokenFile: tokenFile,
     ...(options.databaseUrl === undefined ? {} : { databaseUrl: options.databaseUrl }),
     ...(listen === undefined ? {} : { listen }),
+    arguments: options.serverArguments ?? [],
   });
 }
