@@ -4,7 +4,7 @@ import { digestOfSecret } from "./secret.ts";
 
 /**
  * The cookie of a person at the console. By its prefix browsers take it over
- * TLS only (Chromium and Firefox also from localhost), for this host alone, and
+ * TLS only (Chromium also from localhost and 127.0.0.1), for this host alone, and
  * no page of a neighbouring host can plant one.
  */
 export const SESSION_COOKIE = "__Host-nix-ota";
