@@ -104,6 +104,14 @@ export const allowedImports: readonly Row[] = [
     packages: [],
   },
   {
+    files: "services/src/{health-calls,reflection,reflection-calls,standard-services}.ts",
+    imports: [
+      "services/src/{call,health-calls,onlooker,ota-error,reflection,reflection-calls}.ts",
+      PROTO,
+    ],
+    packages: [BUF, CONNECT],
+  },
+  {
     files: "services/src/{metrics-page,pages}.ts",
     imports: ["services/src/{errors,listener,onlooker}.ts", "services/src/metrics/*.ts"],
     packages: [CONNECT],

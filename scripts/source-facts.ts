@@ -60,7 +60,7 @@ function ownFile(from: string, specifier: string): string | undefined {
   const own = OWN_PACKAGE.exec(specifier);
   if (own === null) return undefined;
   const [, name, module = "index"] = own;
-  const folder = module.startsWith("nixota/") ? "gen" : "src";
+  const folder = /^(nixota|grpc)\//.test(module) ? "gen" : "src";
   return `${name}/${folder}/${module}.ts`;
 }
 

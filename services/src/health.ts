@@ -27,10 +27,22 @@ export function healthPages(isReady: () => Promise<boolean>): HttpHandler {
     } else if (path === "/healthz") {
       answer(200, "ok");
     } else {
-      void within(isReady(), READY_LIMIT_MS).then((ready) =>
-        ready ? answer(200, "ready") : answer(503, "not ready"),
-      );
+      void isReady().then((ready) => (ready ? answer(200, "ready") : answer(503, "not ready")));
     }
+  };
+}
+
+/**
+ * Whether calls would be served, as a look at the database tells within some
+ * seconds. Anybody may ask: all who do so at one time share one look.
+ */
+export function readiness(isUp: () => Promise<boolean>): () => Promise<boolean> {
+  let look: Promise<boolean> | undefined;
+  return () => {
+    look ??= within(isUp(), READY_LIMIT_MS).finally(() => {
+      look = undefined;
+    });
+    return look;
   };
 }
 

@@ -82,6 +82,10 @@ export const LIMITS = {
   shutdownWritesMs: 5_000,
   /** How often the files of the TLS certificate are looked at. */
   certificateMs: 60_000,
+  /** Between two looks of a watch of gRPC's health service. */
+  healthLookMs: 2_000,
+  /** Such watches at one time; anybody may open one. */
+  healthWatches: 100,
   /** How long the fleet's numbers are kept that metrics tell. */
   fleetNumbersMs: 15_000,
   /** Channels that metrics tell of, the first by name: every one is some more series. */

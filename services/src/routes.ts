@@ -23,11 +23,14 @@ import { checkinService } from "./checkin/service.ts";
 import { streamCalls } from "./checkin/stream-calls.ts";
 import { clientAddress, type TrustedProxies } from "./client-address.ts";
 import type { Deps } from "./deps.ts";
+import { answerTo } from "./errors.ts";
 import { LIMITS } from "./limits.ts";
 import type { HttpHandler } from "./listener.ts";
 import type { EndedCall } from "./metrics/metrics.ts";
-import { elsewhere, partOf, type Part } from "./parts.ts";
+import type { Onlooker } from "./onlooker.ts";
+import { elsewhere, partOf, SERVICE_OF_PART, type Part } from "./parts.ts";
 import { publishService } from "./publish/service.ts";
+import { addStandardServices, standardGate, STANDARD_SERVICES } from "./standard-services.ts";
 import { refuseUnreadable } from "./unreadable-message.ts";
 
 export interface RouteOptions {
@@ -44,11 +47,17 @@ export interface RouteOptions {
   readonly shutdown: AbortSignal;
   /** For durations in the log. */
   readonly monotonicMs: () => number;
+  /** Whether calls would be served. */
+  readonly isReady: () => Promise<boolean>;
+  /** Lets in who may see how the server is made. */
+  readonly requireOnlooker: (onlooker: Onlooker) => Promise<void>;
+  /** Runs something later. */
+  readonly after: (delayMs: number, run: () => void) => () => void;
   /** Hears of every call once, when it ends. */
   readonly measure: (call: EndedCall) => void;
 }
 
-const SERVICES = [PublishService, ChannelService, CheckinService, AccessService];
+const SERVICES = [...Object.values(SERVICE_OF_PART), ...STANDARD_SERVICES];
 const STREAMS = new Set(
   SERVICES.flatMap(({ typeName, methods }) =>
     methods
@@ -91,11 +100,13 @@ export function routes(options: RouteOptions): HttpHandler {
         if (part !== undefined && !runs(part)) {
           throw new ConnectError(elsewhere(part), Code.Unimplemented);
         }
+        if (await standardGate(context, options.requireOnlooker)) return;
         await gate(context);
-      } catch (error) {
+      } catch (thrown) {
+        const { error } = answerTo(thrown);
         options.measure({
           rpc: `${context.service.typeName}/${context.method.name}`,
-          code: codeToString(ConnectError.from(error).code),
+          code: codeToString(error.code),
           ms: 0,
           stream: context.method.methodKind !== "unary",
         });
@@ -124,6 +135,18 @@ export function routes(options: RouteOptions): HttpHandler {
         router.rpc(CheckinService.method.stream, stream, limits);
         router.rpc(CheckinService.method.watch, watch, limits);
       }
+      addStandardServices(
+        router,
+        options.parts.map((part) => SERVICE_OF_PART[part]),
+        {
+          isReady: options.isReady,
+          after: options.after,
+          lookMs: LIMITS.healthLookMs,
+          mostWatches: LIMITS.healthWatches,
+          reflectionLifeMs: LIMITS.callTimeoutMs,
+          streamTimeoutMs: LIMITS.streamTimeoutMs,
+        },
+      );
       refuseUnreadable(router);
     },
   });

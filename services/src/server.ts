@@ -31,7 +31,7 @@ import type { Store } from "./db/store.ts";
 import { answerTo } from "./errors.ts";
 import { Feed } from "./feed/feed.ts";
 import { findFeedFacts, findVersions } from "./feed/queries.ts";
-import { healthPages } from "./health.ts";
+import { healthPages, readiness } from "./health.ts";
 import { LIMITS, type Limits } from "./limits.ts";
 import { listen } from "./listener.ts";
 import { databaseUpkeep, startMaintenance } from "./maintenance.ts";
@@ -185,6 +185,11 @@ async function serve(
       operatorOf: (bearer) =>
         operators.byToken(bearer, { nowMs: nowMs(), address: onlooker.address }),
     });
+  const answers = readiness(async () => {
+    await ping(store.db);
+    return true;
+  });
+  const isReady = async () => !shutdown.signal.aborted && (await answers());
   const fleet = fleetMetrics({
     count: () => inTime(countFleet(store.db, LIMITS.measuredChannels)),
     keptMs: LIMITS.fleetNumbersMs,
@@ -229,6 +234,9 @@ async function serve(
       shutdown: shutdown.signal,
       monotonicMs,
       measure: metrics.callEnded,
+      isReady,
+      requireOnlooker: mayLook,
+      after,
       fallback: pages(
         {
           "/metrics": metricsPage({
@@ -242,11 +250,7 @@ async function serve(
             },
           }),
         },
-        healthPages(async () => {
-          if (shutdown.signal.aborted) return false;
-          await ping(store.db);
-          return true;
-        }),
+        healthPages(isReady),
       ),
     }),
   });
