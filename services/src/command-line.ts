@@ -8,6 +8,8 @@ export type Given = Partial<Record<OptionName, string | readonly string[] | unde
 /** A command line and its environment, sorted but not yet believed. */
 export interface CommandLine {
   readonly given: Given;
+  /** What is no option, in its order. */
+  readonly words: readonly string[];
   readonly switches: ReadonlySet<SwitchName>;
   /** A sentence for each word that fits nowhere; never a value, which may be a secret. */
   readonly problems: readonly string[];
@@ -19,12 +21,13 @@ export function readCommandLine(
   env: Readonly<Record<string, string | undefined>>,
 ): CommandLine {
   const problems: string[] = [];
+  const words: string[] = [];
   const flags = new Map<OptionName, string[]>();
   const switches = new Set<SwitchName>();
   // Not strict: it would end at the first mistake and hide the others.
   const { tokens } = parseArgs({ args: [...argv], options: FLAGS, strict: false, tokens: true });
   for (const token of tokens) {
-    if (token.kind === "positional") problems.push("an argument has no option before it");
+    if (token.kind === "positional") words.push(token.value);
     if (token.kind !== "option") continue;
     const name = OPTION_OF_FLAG.get(token.name);
     if (name !== undefined) {
@@ -44,7 +47,7 @@ export function readCommandLine(
     const values = flags.get(name) ?? fromVariable(name, env);
     given[name] = optionOf(name).repeats === true ? values : values?.at(-1);
   }
-  return { given, switches, problems };
+  return { given, words, switches, problems };
 }
 
 const OPTION_OF_FLAG: ReadonlyMap<string, OptionName> = new Map(

@@ -8,7 +8,7 @@ import { labelOf, OPTION_NAMES, optionOf, SWITCHES, usage } from "./options.ts";
 test("without options it listens on loopback and keeps everything in ./nix-ota-data", () => {
   expect(parseConfig([], {})).toEqual({
     kind: "config",
-    checkOnly: false,
+    command: { kind: "serve" },
     config: {
       listen: { host: "127.0.0.1", port: 8080 },
       dataDir: resolve("nix-ota-data"),
@@ -39,7 +39,7 @@ test("a flag wins over its variable, and an empty variable is none", () => {
   };
   const argv = ["--listen", "[::1]:0", "--session-key-file=/run/key", "--check-config"];
   expect(parseConfig(argv, env)).toMatchObject({
-    checkOnly: true,
+    command: { kind: "check-config" },
     config: {
       listen: { host: "::1", port: 0 },
       dataDir: "/env",
@@ -71,10 +71,10 @@ test("every problem is told at once, without the values, which may be secrets", 
   expect(result).toMatchObject({
     kind: "problems",
     problems: [
-      "an argument has no option before it",
       "there is no option --unknown",
       "--help takes no value",
       "--data-dir needs a value: DIR",
+      "there is no such command; one of export, import, restored, or none to serve",
       "--listen (NIX_OTA_LISTEN) must be HOST:PORT with a port from 0 to 65535",
       "DATABASE_URL must be a URL that begins with postgres:// or postgresql://",
       "--public-url (NIX_OTA_PUBLIC_URLS) must be http or https URLs without user information, query and fragment",
@@ -83,6 +83,20 @@ test("every problem is told at once, without the values, which may be secrets", 
     ],
   });
   expect(JSON.stringify(result)).not.toContain("hunter2");
+});
+
+test.each([
+  [["export", "/b"], { kind: "export", file: "/b" }],
+  [["--data-dir", "/d", "import", "/b"], { kind: "import", file: "/b" }],
+  [["restored"], { kind: "restored" }],
+  [["export"], "export needs a FILE after it"],
+  [["import", "/b", "/c"], "import takes nothing more"],
+  [["restored", "/b"], "restored takes nothing more"],
+])("%j asks for %j", (argv, asked) => {
+  const result = parseConfig(argv, {});
+  expect(result).toMatchObject(
+    typeof asked === "string" ? { problems: [asked] } : { command: asked },
+  );
 });
 
 test("a certificate without a key, or a key without a certificate, is a problem", () => {

@@ -5,6 +5,7 @@ import { z } from "zod";
 
 import { readNetwork } from "./client-address.ts";
 import { readCommandLine, type Given } from "./command-line.ts";
+import { readCommand, type Command } from "./commands.ts";
 import { oneOf, readAddress, readDatabaseUrl, readInteger, readPath } from "./option-values.ts";
 import { labelOf, OPTION_NAMES, type OptionName } from "./options.ts";
 import { PARTS, readParts } from "./parts.ts";
@@ -19,7 +20,7 @@ export type Config = Readonly<Read> & { readonly sessionKeyFile: string };
 
 /** What the command line asks for, or every problem in it at once. */
 export type ConfigResult =
-  | { readonly kind: "config"; readonly config: Config; readonly checkOnly: boolean }
+  | { readonly kind: "config"; readonly config: Config; readonly command: Command }
   | { readonly kind: "help" }
   | {
       readonly kind: "problems";
@@ -36,13 +37,19 @@ export function parseConfig(
   argv: readonly string[],
   env: Readonly<Record<string, string | undefined>>,
 ): ConfigResult {
-  const { given, switches, problems: misplaced } = readCommandLine(argv, env);
+  const { given, words, switches, problems: misplaced } = readCommandLine(argv, env);
   if (switches.has("help")) return { kind: "help" };
   const parsed = SCHEMA.safeParse(given);
-  const problems = [...misplaced, ...lonely(given)];
-  if (problems.length === 0 && parsed.success) {
-    const config = withDefaults(parsed.data);
-    return { kind: "config", config, checkOnly: switches.has("check-config") };
+  const command = readCommand(words);
+  const unknown = typeof command === "string" ? [command] : [];
+  const problems = [...misplaced, ...unknown, ...lonely(given)];
+  if (problems.length === 0 && typeof command !== "string" && parsed.success) {
+    const checkOnly = switches.has("check-config");
+    return {
+      kind: "config",
+      config: withDefaults(parsed.data),
+      command: checkOnly ? { kind: "check-config" } : command,
+    };
   }
   const wrong = parsed.success ? [] : parsed.error.issues.map(({ message }) => message);
   return { kind: "problems", problems: [...problems, ...wrong], readable: readableOf(given) };

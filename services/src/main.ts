@@ -1,12 +1,16 @@
 #!/usr/bin/env node
 import { pino } from "pino";
 
+import { runCommand, type OnceCommand } from "./backup/run-command.ts";
+import type { Command } from "./commands.ts";
 import { fileProblems } from "./config-files.ts";
-import { readConfig, type Config } from "./config.ts";
+import { readConfig, type Config, type Readable } from "./config.ts";
+import { connect } from "./db/connect.ts";
 import { DataDirInUse } from "./db/data-dir-lock.ts";
 import { SchemaTooNew } from "./db/migrate.ts";
 import { usage } from "./options.ts";
 import { StartRefused, startServer } from "./server.ts";
+import { versionOfProgram } from "./version.ts";
 
 const EXIT = { failure: 1, usage: 2, schemaTooNew: 3 } as const;
 
@@ -19,11 +23,40 @@ switch (read.kind) {
     complain([...read.problems, ...fileProblems(read.readable)]);
     break;
   case "config": {
-    const problems = fileProblems(read.config);
+    const { config, command } = read;
+    const problems = fileProblems(filesOf(command, config));
     if (problems.length > 0) complain(problems);
-    else if (read.checkOnly) tellGood(read.config);
-    else await run(read.config);
+    else if (command.kind === "serve") await run(config);
+    else if (command.kind === "check-config") tellGood(config);
+    else await runOnce(command, config);
   }
+}
+
+/** What a command uses of the files; others may be missing where a backup is brought back. */
+function filesOf(command: Command, config: Config): Readable {
+  if (command.kind === "serve" || command.kind === "check-config") return config;
+  return { dataDir: config.databaseUrl === undefined ? config.dataDir : undefined };
+}
+
+async function runOnce(command: OnceCommand, config: Config): Promise<void> {
+  const log = pino({ level: config.logLevel, base: null }, pino.destination({ fd: 2, sync: true }));
+  try {
+    await runCommand(command, {
+      open: () => connect(config, log),
+      version: versionOfProgram(),
+      now: new Date(),
+      tell: (text) => process.stdout.write(text),
+    });
+  } catch (error) {
+    process.stderr.write(`nix-ota-server: ${sentenceOf(error)}\n`);
+    process.exitCode = error instanceof SchemaTooNew ? EXIT.schemaTooNew : EXIT.failure;
+  }
+}
+
+/** The cause too, where the message is only what was tried. */
+function sentenceOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  return error.cause instanceof Error ? `${error.message}: ${error.cause.message}` : error.message;
 }
 
 function complain(problems: readonly string[]): void {

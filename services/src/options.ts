@@ -1,3 +1,5 @@
+import { COMMANDS } from "./commands.ts";
+
 /** One option of the program. A flag wins over its variable. */
 interface Option {
   /** Without the dashes; undefined: a variable alone. */
@@ -147,6 +149,11 @@ export function labelOf(name: OptionName): string {
 
 const WIDTH = 34;
 
+const COMMAND_LINES = Object.entries(COMMANDS).map(([name, { argument, meaning }]) => ({
+  call: argument === undefined ? name : `${name} ${argument}`,
+  meaning,
+}));
+
 /** The text of `--help`. */
 export function usage(): string {
   const rows = OPTION_NAMES.map(optionOf).flatMap(({ flag, value, variable, meaning }) => [
@@ -155,13 +162,16 @@ export function usage(): string {
   ]);
   return [
     "Usage: nix-ota-server [options]",
+    ...COMMAND_LINES.map(({ call }) => `       nix-ota-server [options] ${call}`),
     "",
     "Keeps signed releases for fleets of NixOS devices and hears how they fare.",
+    "",
+    ...COMMAND_LINES.map(({ call, meaning }) => row(call, meaning)),
     "",
     ...rows,
     ...Object.entries(SWITCHES).map(([flag, meaning]) => row(`--${flag}`, meaning)),
     "",
-    "Exit codes: 0 ended by SIGTERM or SIGINT, 1 failure, 2 wrong options or files,",
+    "Exit codes: 0 done, or ended by SIGTERM or SIGINT, 1 failure, 2 wrong options or files,",
     "3 the database belongs to a later version.",
     "",
   ].join("\n");

@@ -1,4 +1,3 @@
-import { readFileSync } from "node:fs";
 import { setImmediate } from "node:timers/promises";
 
 import { normalizeServerUrl } from "@nix-ota/proto/auth-statement";
@@ -45,6 +44,7 @@ import { pages } from "./pages.ts";
 import { repeat } from "./repeat.ts";
 import { isStream, routes } from "./routes.ts";
 import { readTlsIdentity, type TlsIdentity } from "./tls-identity.ts";
+import { versionOfProgram } from "./version.ts";
 import { LATE, within } from "./within.ts";
 
 /** A server that takes calls. */
@@ -393,10 +393,4 @@ function ownUrls(scheme: string, host: string, port: number): readonly string[] 
 
 function hostForUrl(host: string): string {
   return host.includes(":") ? `[${host}]` : host;
-}
-
-function versionOfProgram(): string {
-  const file = new URL("../package.json", import.meta.url);
-  const { version }: { version: string } = JSON.parse(readFileSync(file, "utf8"));
-  return version;
 }

@@ -41,13 +41,17 @@ export async function dropPostgresDatabase(url: string): Promise<void> {
 
 /** An open, migrated database that nobody else has. */
 export async function openTestStore(kind: DatabaseKind): Promise<Store> {
-  const store =
-    kind === "postgresql"
-      ? openPostgresql(await createPostgresDatabase(), () => undefined)
-      : await openInMemory();
+  const store = await openEmptyStore(kind);
   await migrate(store.db);
   await ensureEventPartitions(store.db);
   return store;
+}
+
+/** An open database without any table. */
+export async function openEmptyStore(kind: DatabaseKind): Promise<Store> {
+  return kind === "postgresql"
+    ? openPostgresql(await createPostgresDatabase(), () => undefined)
+    : await openInMemory();
 }
 
 /** The embedded database without a disk: a second instead of five. */

@@ -32,6 +32,29 @@ export interface Database {
   installation: InstallationTable;
 }
 
+/** Every table by its name: what an export holds. */
+export const TABLES: Readonly<Record<keyof Database, true>> = {
+  channel: true,
+  channel_key: true,
+  listing: true,
+  release: true,
+  manifest: true,
+  manifest_signature: true,
+  audit: true,
+  device: true,
+  device_status: true,
+  attempt: true,
+  device_event: true,
+  rollout: true,
+  returned_manifest: true,
+  operator_token: true,
+  console_session: true,
+  enrolment_token: true,
+  forgotten_device: true,
+  open_enrolment: true,
+  installation: true,
+};
+
 /** The database, or a transaction in it: what every query takes first. */
 export type Db = Kysely<Database> | Transaction<Database>;
 

@@ -1,9 +1,9 @@
 import { sql } from "kysely";
-import type { Kysely } from "kysely";
+import type { Kysely, Transaction } from "kysely";
 import { Migrator } from "kysely/migration";
 
 import { OtaError } from "../ota-error.ts";
-import type { Database } from "./database.ts";
+import type { Database, Db } from "./database.ts";
 import { MIGRATIONS } from "./migrations/all.ts";
 
 const MIGRATION_TABLE = "schema_migration";
@@ -17,40 +17,74 @@ const MIGRATION_TABLE = "schema_migration";
  * @throws {SchemaTooNew} when a later version of the program was here.
  */
 export async function migrate(db: Kysely<Database>): Promise<readonly string[]> {
-  await refuseNewerSchema(db);
-  const migrator = new Migrator({
-    db,
-    provider: { getMigrations: async () => ({ ...MIGRATIONS }) },
-    migrationTableName: MIGRATION_TABLE,
-    migrationLockTableName: `${MIGRATION_TABLE}_lock`,
-  });
-  const { error, results } = await migrator.migrateToLatest();
+  await appliedMigrations(db);
+  const { error, results } = await migrator(db).migrateToLatest();
   if (error !== undefined) {
     // A newer program may have come in between the look and the lock.
-    await refuseNewerSchema(db);
+    await appliedMigrations(db);
     throw new OtaError("INTERNAL", "the database could not be migrated", { cause: error });
   }
   return (results ?? []).map(({ migrationName }) => migrationName);
 }
 
-/** The database's schema is that of a later version of the program. */
+/**
+ * The same within a transaction, which fails with it.
+ *
+ * @param upTo The migrations to stop at, of which some may have run; absent: all.
+ * @throws {SchemaTooNew} when one of them belongs to a later version.
+ */
+export async function migrateWithin(
+  transaction: Transaction<Database>,
+  upTo?: readonly string[],
+): Promise<void> {
+  refuseUnknown("the export", upTo ?? []);
+  const last = upTo?.at(-1);
+  const { error } = await (last === undefined
+    ? migrator(transaction).migrateToLatest()
+    : migrator(transaction).migrateTo(last));
+  if (error !== undefined) {
+    throw new OtaError("INTERNAL", "the database could not be migrated", { cause: error });
+  }
+}
+
+/**
+ * The migrations that the database has behind it, in order; none for an empty one.
+ *
+ * @throws {SchemaTooNew} when one of them belongs to a later version.
+ */
+export async function appliedMigrations(db: Db): Promise<readonly string[]> {
+  const table = await sql<{ found: boolean }>`
+    select to_regclass(${MIGRATION_TABLE}) is not null as found`.execute(db);
+  if (table.rows[0]?.found !== true) return [];
+  const applied = await sql<{ name: string }>`
+    select name from ${sql.table(MIGRATION_TABLE)} order by name`.execute(db);
+  const names = applied.rows.map(({ name }) => name);
+  refuseUnknown("the database", names);
+  return names;
+}
+
+/** The schema is that of a later version of the program. */
 export class SchemaTooNew extends Error {
   override readonly name = "SchemaTooNew";
 
-  constructor(unknown: readonly string[]) {
+  constructor(what: "the database" | "the export", unknown: readonly string[]) {
     super(
-      `the database has migrations that this version does not know (${unknown.join(", ")}); ` +
+      `${what} has migrations that this version does not know (${unknown.join(", ")}); ` +
         "run the version that made them or a later one",
     );
   }
 }
 
-async function refuseNewerSchema(db: Kysely<Database>): Promise<void> {
-  const table = await sql<{ found: boolean }>`
-    select to_regclass(${MIGRATION_TABLE}) is not null as found`.execute(db);
-  if (table.rows[0]?.found !== true) return;
-  const applied = await sql<{ name: string }>`
-    select name from ${sql.table(MIGRATION_TABLE)} order by name`.execute(db);
-  const unknown = applied.rows.map(({ name }) => name).filter((name) => !(name in MIGRATIONS));
-  if (unknown.length > 0) throw new SchemaTooNew(unknown);
+function refuseUnknown(what: "the database" | "the export", names: readonly string[]): void {
+  const unknown = names.filter((name) => !(name in MIGRATIONS));
+  if (unknown.length > 0) throw new SchemaTooNew(what, unknown);
+}
+
+function migrator(db: Db): Migrator {
+  return new Migrator({
+    db,
+    provider: { getMigrations: async () => ({ ...MIGRATIONS }) },
+    migrationTableName: MIGRATION_TABLE,
+    migrationLockTableName: `${MIGRATION_TABLE}_lock`,
+  });
 }

@@ -12,7 +12,7 @@ const MONTHS_AHEAD = 2;
 export async function ensureEventPartitions(db: Kysely<Database>): Promise<void> {
   await db.transaction().execute(async (transaction) => {
     await sql`select pg_advisory_xact_lock(hashtext('nix_ota_partitions'))`.execute(transaction);
-    const months = await sql<{ name: string; from: string; to: string; found: boolean }>`
+    const months = await sql<Month & { found: boolean }>`
       select to_char(month, '"device_event_"YYYY_MM') as name,
              to_char(month, 'YYYY-MM-DD"T00:00:00Z"') as from,
              to_char(month + interval '1 month', 'YYYY-MM-DD"T00:00:00Z"') as to,
@@ -26,16 +26,32 @@ export async function ensureEventPartitions(db: Kysely<Database>): Promise<void>
   });
 }
 
+/** Gives each month of the events in the default partition one of its own. */
+export async function ensurePartitionsOfEvents(db: Transaction<Database>): Promise<void> {
+  const months = await sql<Month>`
+    select to_char(month, '"device_event_"YYYY_MM') as name,
+           to_char(month, 'YYYY-MM-DD"T00:00:00Z"') as from,
+           to_char(month + interval '1 month', 'YYYY-MM-DD"T00:00:00Z"') as to
+      from (select distinct date_trunc('month', received_at at time zone 'UTC') as month
+              from device_event_other) as m
+     order by month`.execute(db);
+  for (const month of months.rows) await makePartition(db, month);
+}
+
+/** A partition to be: its table, its first moment and the first one after it. */
+interface Month {
+  readonly name: string;
+  readonly from: string;
+  readonly to: string;
+}
+
 /**
  * Events of the month can be there already: a machine without a battery starts
  * in the past, makes the months after it, and is told the time a moment later.
  * PostgreSQL makes no partition for rows that the default one holds, so they
  * are moved into a table that becomes the partition.
  */
-async function makePartition(
-  db: Transaction<Database>,
-  month: { readonly name: string; readonly from: string; readonly to: string },
-): Promise<void> {
+async function makePartition(db: Transaction<Database>, month: Month): Promise<void> {
   const [table, from, to] = [sql.table(month.name), sql.lit(month.from), sql.lit(month.to)];
   // Nobody adds to the default partition between the move and the change. Both
   // are needed, and reports take them in this order: neither waits in a circle.
