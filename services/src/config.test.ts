@@ -23,6 +23,7 @@ test("without options it listens on loopback and keeps everything in ./nix-ota-d
       openEnrolmentsPerHour: 10_000,
       openEnrolments: 200_000,
       checkInIntervalS: 60,
+      retentionDays: 90,
       logLevel: "info",
     },
   });

@@ -155,6 +155,12 @@ const SCHEMA = z.object({
     (text) => readInteger(text, { least: 5, most: 86_400 }),
     "a number of seconds from 5 to 86400",
   ).default(60),
+  /** How long events of devices are kept at least, days; 0: for ever. */
+  retentionDays: option(
+    "retentionDays",
+    (text) => readInteger(text, { least: 0, most: 36_500 }),
+    "a number of days from 0 to 36500",
+  ).default(90),
   logLevel: option(
     "logLevel",
     oneOf("debug", "info", "warn", "error"),

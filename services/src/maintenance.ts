@@ -1,5 +1,6 @@
 import type { Logger } from "pino";
 
+import { dropOldEvents } from "./db/event-retention.ts";
 import { ensureEventPartitions } from "./db/partitions.ts";
 import type { Store } from "./db/store.ts";
 import { repeat, type Repeated } from "./repeat.ts";
@@ -23,7 +24,24 @@ export function startMaintenance(
   }, everyMs);
 }
 
-/** Makes partitions ahead and does what the database does not do by itself. */
-export function databaseUpkeep(store: Store): readonly (() => Promise<void>)[] {
-  return [() => ensureEventPartitions(store.db), () => store.maintain()];
+/**
+ * Makes partitions ahead, drops what is old, and does what the database does not
+ * do by itself.
+ *
+ * @param retentionDays How long events of devices are kept at least; 0: for ever.
+ */
+export function databaseUpkeep(
+  store: Store,
+  retentionDays: number,
+  log: Logger,
+): readonly (() => Promise<void>)[] {
+  return [
+    () => ensureEventPartitions(store.db),
+    async () => {
+      if (retentionDays === 0) return;
+      const { months, strays } = await dropOldEvents(store.db, retentionDays);
+      if (months.length + strays > 0) log.info({ months, strays }, "old events dropped");
+    },
+    () => store.maintain(),
+  ];
 }

@@ -116,6 +116,13 @@ export const OPTIONS = {
     variable: "NIX_OTA_CHECK_IN_INTERVAL",
     meaning: "how often devices are told to report, 5 to 86400 (default 60)",
   },
+  retentionDays: {
+    flag: "retention-days",
+    value: "DAYS",
+    variable: "NIX_OTA_RETENTION_DAYS",
+    meaning:
+      "how long events of devices are kept, and up to a month longer, 0 to 36500; 0: for ever (default 90)",
+  },
   logLevel: {
     flag: "log-level",
     value: "LEVEL",

@@ -275,7 +275,7 @@ async function serve(
     certificateEnds: renewal && (() => renewal.shown.notAfter),
   });
   const maintenance = startMaintenance(
-    [...databaseUpkeep(store), () => sweepSessions(store.db, nowMs())],
+    [...databaseUpkeep(store, config.retentionDays, log), () => sweepSessions(store.db, nowMs())],
     log,
     LIMITS.maintainEveryMs,
   );

@@ -35,8 +35,9 @@ export function isRowFault(error: unknown): boolean {
 function kindOf(code: string): SqlFault["kind"] | undefined {
   if (NETWORK.test(code)) return "unavailable";
   if (!/^[0-9A-Z]{5}$/.test(code)) return undefined;
-  // The last: what a row refers to was deleted while it was being written.
-  if (code === "40001" || code === "40P01" || code === "23503") return "conflict";
+  // Before the last: a lock that was not waited for any longer. The last: what
+  // a row refers to was deleted while it was being written.
+  if (["40001", "40P01", "55P03", "23503"].includes(code)) return "conflict";
   switch (code.slice(0, 2)) {
     case "22":
     case "23":
