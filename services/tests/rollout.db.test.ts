@@ -215,7 +215,8 @@ describe.each(DATABASES)("rollouts on %s", (kind) => {
       },
     ]);
     // The attempt that failed before is told of again: it is not the one that was wished for.
-    const again = await failed.report(attempt(1, Outcome.ROLLED_BACK));
+    const { attempt: first, ...rest } = attempt(1, Outcome.ROLLED_BACK);
+    const again = await failed.report({ ...rest, attempt: { ...first, message: "told anew" } });
     expect([verdict(again), again.retryRevision]).toEqual(["r1", 1n]);
     const under = await failed.report({
       ...attempt(2, Outcome.UNSPECIFIED),
