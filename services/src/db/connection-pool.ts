@@ -21,6 +21,10 @@ export interface ConnectionPoolOptions {
   /** How long a call waits for one, milliseconds. */
   readonly waitMs: number;
   readonly endLimitS: number;
+  /** Age beyond which one is replaced: what it prepared and holds is never given back else. */
+  readonly lifeMs: number;
+  /** Undefined: the machine's. */
+  readonly monotonicMs?: () => number;
 }
 
 interface Waiting {
@@ -31,13 +35,14 @@ interface Waiting {
 /** Lends each connection to one call at a time, first come first served. A lost one is replaced. */
 export class ConnectionPool implements PostgresPool {
   readonly options = {};
-  readonly #own: ConnectionPoolOptions;
+  readonly #own: Required<ConnectionPoolOptions>;
   #idle: PooledConnection[] = [];
   readonly #lent = new Set<PooledConnection>();
+  readonly #openedAt = new WeakMap<PooledConnection, number>();
   readonly #waiting = new Set<Waiting>();
 
   constructor(options: ConnectionPoolOptions) {
-    this.#own = options;
+    this.#own = { monotonicMs: () => performance.now(), ...options };
   }
 
   /** How it is used at the moment. */
@@ -64,9 +69,26 @@ export class ConnectionPool implements PostgresPool {
   #take(): PooledConnection | undefined {
     this.#idle = this.#idle.filter(({ isLost }) => !isLost);
     const free = this.#idle.length + this.#lent.size < this.#own.size;
-    const connection = this.#idle.pop() ?? (free ? this.#own.open() : undefined);
+    const connection = this.#idle.pop() ?? (free ? this.#open() : undefined);
     if (connection !== undefined) this.#lent.add(connection);
     return connection;
+  }
+
+  #open(): PooledConnection {
+    const connection = this.#own.open();
+    this.#openedAt.set(connection, this.#own.monotonicMs());
+    return connection;
+  }
+
+  #isOld(connection: PooledConnection): boolean {
+    const openedAt = this.#openedAt.get(connection) ?? 0;
+    return this.#own.monotonicMs() - openedAt > this.#own.lifeMs;
+  }
+
+  /** What took one connection took those at rest as well, as a rule: each would cost a call to find out. */
+  #drop(connection: PooledConnection): void {
+    for (const one of [connection, ...this.#idle]) one.close();
+    this.#idle = [];
   }
 
   async #wait(): Promise<PooledConnection> {
@@ -85,7 +107,8 @@ export class ConnectionPool implements PostgresPool {
 
   #takeBack(connection: PooledConnection, isSpoilt: boolean): void {
     this.#lent.delete(connection);
-    if (isSpoilt || connection.isLost) connection.close();
+    if (isSpoilt || connection.isLost) this.#drop(connection);
+    else if (this.#isOld(connection)) void connection.end(this.#own.endLimitS);
     else this.#idle.push(connection);
     const [next] = this.#waiting;
     const free = next && this.#take();

@@ -14,6 +14,7 @@ const INT8_ARRAY_OID = 1016;
 const MAX_CONNECTIONS = 10;
 const CONNECT_LIMIT_S = 10;
 const END_LIMIT_S = 5;
+const CONNECTION_LIFE_MS = 30 * 60_000;
 // Beyond these PostgreSQL ends the statement or session by itself, so that no
 // caller and no lock waits for ever.
 const STATEMENT_LIMIT_MS = 15_000;
@@ -47,6 +48,7 @@ export function openPostgresql(
     size: MAX_CONNECTIONS,
     waitMs: silenceMs,
     endLimitS: END_LIMIT_S,
+    lifeMs: CONNECTION_LIFE_MS,
   });
   // Connects when it listens, by itself and anew after each break.
   const listener = postgres(url, { ...options, max: 1 });
