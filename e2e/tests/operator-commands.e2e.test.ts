@@ -162,6 +162,13 @@ describe("an operator at the command line", () => {
 
   test("sees what a release is and what it changes", async () => {
     expect(await json("release", "show", "2")).toMatchObject({ revision: 2, publishedBy: "ci" });
+    expect(await json("release", "diff")).toMatchObject({
+      beforeRevision: 1,
+      afterRevision: 2,
+      packages: expect.arrayContaining([
+        { name: "curl", before: ["8.1"], after: ["8.2"], sizeDeltaBytes: 0 },
+      ]),
+    });
     expect(await ok("rollout", "status")).toMatch(/^state +running$/m);
   });
 

@@ -1,7 +1,7 @@
 import type { DiffReleasesResponse } from "@nix-ota/proto/nixota/v1/publish_service_pb";
 import type { PackageChange } from "@nix-ota/proto/nixota/v1/release_pb";
 
-import { byteChangeText, countOf } from "../amounts.ts";
+import { byteChangeText, countOf, revisionText } from "../amounts.ts";
 import { CliError } from "../cli-error.ts";
 import type { Host } from "../host.ts";
 import { parseName } from "../name-argument.ts";
@@ -42,9 +42,11 @@ function revisionOr0(text: string | undefined): bigint {
   return text === undefined ? 0n : parseRevision(text);
 }
 
-function diffText({ changes, addedPaths, removedPaths }: DiffReleasesResponse, output: Output) {
+function diffText(answer: DiffReleasesResponse, output: Output): string {
+  const { changes, addedPaths, removedPaths } = answer;
+  const step = `${revisionText(answer.beforeRevision)} → ${revisionText(answer.afterRevision)}`;
   const paths = `${countOf(addedPaths, "path")} added, ${removedPaths} removed`;
-  if (changes.length === 0) return `the same versions of all packages; ${paths}`;
+  if (changes.length === 0) return `${step}: the same versions of all packages; ${paths}`;
   const table = renderTable(
     [
       { title: "PACKAGE" },
@@ -60,7 +62,7 @@ function diffText({ changes, addedPaths, removedPaths }: DiffReleasesResponse, o
     ]),
     output.tableStyle(),
   );
-  return `${table}\n\n${countOf(changes.length, "package")} changed, ${paths}`;
+  return `${table}\n\n${step}: ${countOf(changes.length, "package")} changed, ${paths}`;
 }
 
 function versionsText(versions: readonly string[]): string {
@@ -73,8 +75,11 @@ function sizeText({ sizeDeltaBytes }: PackageChange): string {
   return sizeDeltaBytes === 0n ? "" : byteChangeText(sizeDeltaBytes);
 }
 
-function diffDocument({ changes, addedPaths, removedPaths }: DiffReleasesResponse) {
+function diffDocument(answer: DiffReleasesResponse) {
+  const { changes, addedPaths, removedPaths } = answer;
   return {
+    beforeRevision: Number(answer.beforeRevision),
+    afterRevision: Number(answer.afterRevision),
     packages: changes.map((change) => ({
       name: change.name,
       before: change.versionsBefore,

@@ -97,7 +97,13 @@ it("says which packages a release changes, from the versions of both closures", 
     { name: "jq", versionsBefore: [], versionsAfter: [""], sizeDeltaBytes: 0n },
     { name: "vim\u202e", versionsBefore: ["9", "9.1"], versionsAfter: [], sizeDeltaBytes: -5n },
   ];
-  await using server = await serving({ changes, addedPaths: 5, removedPaths: 1 });
+  await using server = await serving({
+    changes,
+    addedPaths: 5,
+    removedPaths: 1,
+    beforeRevision: 41n,
+    afterRevision: 42n,
+  });
   const { out } = await server.run("release", "diff", "41", "42", "--channel", "prod");
   expect(out).toBe(
     [
@@ -106,7 +112,7 @@ it("says which packages a release changes, from the versions of both closures", 
       "jq       –       (no version)",
       "vim      9, 9.1  –                 −5 B",
       "",
-      "3 packages changed, 5 paths added, 1 removed",
+      "r41 → r42: 3 packages changed, 5 paths added, 1 removed",
       "",
     ].join("\n"),
   );
@@ -115,6 +121,8 @@ it("says which packages a release changes, from the versions of both closures", 
     packages: [{ name: "curl", before: ["8.1"], after: ["8.2"], sizeDeltaBytes: 2048 }, {}, {}],
     addedPaths: 5,
     removedPaths: 1,
+    beforeRevision: 41,
+    afterRevision: 42,
   });
   expect(
     server.asked.map(({ beforeRevision, afterRevision }) => [beforeRevision, afterRevision]),
@@ -125,9 +133,14 @@ it("says which packages a release changes, from the versions of both closures", 
 });
 
 it("says so when all packages have the same versions", async () => {
-  await using server = await serving({ addedPaths: 2, removedPaths: 2 });
+  await using server = await serving({
+    addedPaths: 2,
+    removedPaths: 2,
+    beforeRevision: 3n,
+    afterRevision: 4n,
+  });
   expect((await server.run("release", "diff", "--channel", "prod")).out).toBe(
-    "the same versions of all packages; 2 paths added, 2 removed\n",
+    "r3 → r4: the same versions of all packages; 2 paths added, 2 removed\n",
   );
   expect(await server.run("release", "diff", "4", "r4", "--channel", "prod")).toMatchObject({
     code: 2,
