@@ -132,6 +132,15 @@ export const allowedImports: readonly Row[] = [
     packages: [BUF, CONNECT],
   },
   {
+    files: "services/src/plain-{calls,paths,words}.ts",
+    imports: [
+      "services/src/{limits,listener,plain-calls,plain-words}.ts",
+      "services/src/publish/verify.ts",
+      PROTO,
+    ],
+    packages: [BUF, CONNECT, "@connectrpc/connect-node", "node:*"],
+  },
+  {
     files: "services/src/{metrics-page,pages}.ts",
     imports: ["services/src/{errors,listener,onlooker}.ts", "services/src/metrics/*.ts"],
     packages: [CONNECT],

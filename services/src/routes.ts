@@ -6,6 +6,7 @@ import {
   type Interceptor,
 } from "@connectrpc/connect";
 import { connectNodeAdapter } from "@connectrpc/connect-node";
+import type { UniversalHandler } from "@connectrpc/connect/protocol";
 import { codeToString } from "@connectrpc/connect/protocol-connect";
 import { createValidateInterceptor } from "@connectrpc/validate";
 import { AccessService } from "@nix-ota/proto/nixota/v1/access_service_pb";
@@ -29,6 +30,7 @@ import type { HttpHandler } from "./listener.ts";
 import type { EndedCall } from "./metrics/metrics.ts";
 import type { Onlooker } from "./onlooker.ts";
 import { elsewhere, partOf, SERVICE_OF_PART, type Part } from "./parts.ts";
+import { plainPaths } from "./plain-paths.ts";
 import { publishService } from "./publish/service.ts";
 import { addStandardServices, standardGate, STANDARD_SERVICES } from "./standard-services.ts";
 import { refuseUnreadable } from "./unreadable-message.ts";
@@ -89,9 +91,15 @@ export function routes(options: RouteOptions): HttpHandler {
     nowMs: deps.nowMs,
     log: deps.log,
   });
+  const contextValues = (request: Parameters<HttpHandler>[0]) =>
+    createContextValues().set(CALL, {
+      requestId: crypto.randomUUID(),
+      address: addressOfCaller(request, options.trustedProxies),
+    });
+  let handlers: readonly UniversalHandler[] = [];
   return connectNodeAdapter({
     interceptors,
-    fallback: options.fallback,
+    fallback: plainPaths({ handlers: () => handlers, contextValues, otherwise: options.fallback }),
     shutdownSignal: options.shutdown,
     async requestGate(context) {
       try {
@@ -116,11 +124,7 @@ export function routes(options: RouteOptions): HttpHandler {
     readMaxBytes: LIMITS.callBodyBytes,
     writeMaxBytes: LIMITS.answerBytes,
     maxTimeoutMs: LIMITS.callTimeoutMs,
-    contextValues: (request) =>
-      createContextValues().set(CALL, {
-        requestId: crypto.randomUUID(),
-        address: addressOfCaller(request, options.trustedProxies),
-      }),
+    contextValues,
     routes(router: ConnectRouter) {
       router.service(PublishService, runs("publish") ? publishService(deps) : {}, {
         readMaxBytes: LIMITS.publishBodyBytes,
@@ -148,6 +152,7 @@ export function routes(options: RouteOptions): HttpHandler {
         },
       );
       refuseUnreadable(router);
+      ({ handlers } = router);
     },
   });
 }
