@@ -1,5 +1,5 @@
 import { once } from "node:events";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import * as http from "node:http";
 import * as net from "node:net";
 import { tmpdir } from "node:os";
@@ -260,6 +260,25 @@ test("each call leaves a line in the log, and no credential does", async () => {
     await device.enrol({ channel: "prod" });
     const { sessionToken } = await device.authenticate();
     await device.report();
+    const oneTime = readFileSync(join(folder, "first-admin.token"), "utf8").trim();
+    const { secret } = await clientsOf(program.url, oneTime).access.createToken({
+      name: "ci",
+      scopes: ["read"],
+    });
+    const console = async (call: string, body: object, headers: Record<string, string> = {}) =>
+      await fetch(`${program.url}/nixota.v1.AccessService/${call}`, {
+        method: "POST",
+        headers: {
+          "content-type": "application/json",
+          "sec-fetch-site": "same-origin",
+          ...headers,
+        },
+        body: JSON.stringify(body),
+      });
+    const signedIn = await console("SignIn", { token: secret });
+    const cookie = signedIn.headers.get("set-cookie")?.split(";")[0] ?? "";
+    expect((await console("GetCaller", {}, { cookie })).status).toBe(200);
+    expect((await console("SignIn", { token: `${secret}0` })).status).toBe(401);
     await program.end("SIGTERM");
 
     const calls = program.log.filter(({ call }) => call !== undefined);
@@ -271,11 +290,19 @@ test("each call leaves a line in the log, and no credential does", async () => {
       "CreateChallenge: call",
       "Authenticate: call",
       "CheckIn: call",
+      "CreateToken: call",
+      "SignIn: call",
+      "GetCaller: call",
+      "SignIn: call refused",
     ]);
     const all = JSON.stringify(program.log);
-    for (const secret of [right, wrong, sessionToken, new URL(env.DATABASE_URL).password]) {
-      expect(all).not.toContain(secret);
+    const tokens = [oneTime, secret].map((token) => token.slice(-64));
+    const value = cookie.slice(cookie.indexOf("=") + 1);
+    expect(value).toHaveLength(43);
+    for (const word of [right, wrong, sessionToken, ...tokens, value]) {
+      expect(all).not.toContain(word);
     }
+    expect(all).not.toContain(new URL(env.DATABASE_URL).password);
   } finally {
     rmSync(folder, { recursive: true });
   }
