@@ -1,3 +1,7 @@
+import { once } from "node:events";
+import * as net from "node:net";
+
+import { Code } from "@connectrpc/connect";
 import { type Kysely, sql } from "kysely";
 import postgres from "postgres";
 import { afterAll, beforeAll, expect, inject, test } from "vitest";
@@ -5,10 +9,12 @@ import { afterAll, beforeAll, expect, inject, test } from "vitest";
 import type { Database } from "../src/db/database.ts";
 import { openPostgresql } from "../src/db/postgresql.ts";
 import type { Store } from "../src/db/store.ts";
+import { answerTo } from "../src/errors.ts";
 import { OtaError } from "../src/ota-error.ts";
 import { createPostgresDatabase } from "./databases.testkit.ts";
 import { Wire } from "./wire.testkit.ts";
 
+const MINUTE = 60_000;
 const SILENCE_MS = 800;
 /** For a connection, for an answer, and for the machine. */
 const MOST_MS = 10 * SILENCE_MS;
@@ -54,8 +60,22 @@ test("a database that falls silent is told of in time, however many ask, and is 
   const { outcomes, ms } = await many(() => answer(store.db));
   expect(outcomes).toEqual(["DATABASE_UNAVAILABLE"]);
   expect(ms).toBeLessThan(MOST_MS);
+  await expect.poll(() => wire.held, { timeout: MOST_MS }).toBe(0);
   wire.mend();
   await worksAgain();
+});
+
+test("a database that hangs up on everybody is told of at once", async () => {
+  const hangsUp = net.createServer((socket) => socket.destroy());
+  hangsUp.listen(0, "127.0.0.1");
+  await once(hangsUp, "listening");
+  const { port } = hangsUp.address() as net.AddressInfo;
+  const other = openPostgresql(`postgres://x@127.0.0.1:${port}/x`, () => undefined, MINUTE);
+  expect(answerTo(await answer(other.db).catch((error: unknown) => error)).error.code).toBe(
+    Code.Unavailable,
+  );
+  await other.close();
+  hangsUp.close();
 });
 
 test("a transaction whose connection falls silent ends, and leaves nothing behind", async () => {

@@ -41,6 +41,11 @@ export class Wire implements AsyncDisposable {
     return (this.#server.address() as net.AddressInfo).port;
   }
 
+  /** Connections that whoever asks the database holds open. */
+  get held(): number {
+    return [...this.#links].filter(({ ends }) => ends[0]?.closed === false).length;
+  }
+
   /** Every connection of now, and every one until it is mended, says nothing more. */
   cut(): void {
     this.#isCut = true;
