@@ -35,12 +35,12 @@ const SEEN_WITHIN_S = [300, 3600, 86_400];
 export async function countFleet(db: Db, mostChannels: number): Promise<FleetNumbers> {
   const devices = await sql<{ standing: string; state: number; count: number; seen: number[] }>`
     select d.standing, coalesce(s.state, 0) as state, count(*)::int as count,
-           array[${sql.join(
+           json_build_array(${sql.join(
              SEEN_WITHIN_S.map(
                (within) => sql`(count(*) filter (
                  where s.last_seen_at > now() - ${sql.lit(within)} * interval '1 second'))::int`,
              ),
-           )}] as seen
+           )}) as seen
       from device d left join device_status s on s.device_id = d.id
      group by 1, 2`.execute(db);
   const channels = await sql<{
