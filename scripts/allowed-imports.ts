@@ -166,10 +166,16 @@ export const allowedImports: readonly Row[] = [
     imports: [
       "services/src/!(main|server).ts",
       "services/src/metrics/metrics.ts",
-      `${FEATURES}/{service,stream-calls}.ts`,
+      `${FEATURES}/service.ts`,
       PROTO,
     ],
     packages: ["@connectrpc/*"],
+  },
+  {
+    files: "services/src/connect-handler.ts",
+    imports: ["services/src/listener.ts"],
+    packages: ["node:*", "@connectrpc/*", "pino"],
+    reaches: ["clock"],
   },
   {
     files: "services/src/{listener,health,maintenance,repeat,certificate-renewal}.ts",

@@ -45,8 +45,8 @@ export function requirePublishSomewhere(context: HandlerContext): void {
 }
 
 /** @throws {OtaError} SCOPE_MISSING unless the caller may see the fleet. */
-export function requireRead(context: HandlerContext): void {
-  requireScope(context, "read", mayRead);
+export function requireRead(context: HandlerContext): Operator {
+  return requireScope(context, "read", mayRead);
 }
 
 /** @throws {OtaError} SCOPE_MISSING unless the caller may see the channel: `read`, or who publishes on it or steers it. */

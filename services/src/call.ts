@@ -16,6 +16,16 @@ export function addressOf(context: HandlerContext): string {
   return context.values.get(CALL).address;
 }
 
+/**
+ * Ends what a call opened when the call ends. Its signal is what always tells: a
+ * generator that waits for its reader is not resumed when that one is gone.
+ */
+export function endWithCall(opened: { end(reason: Error): void }, signal: AbortSignal): void {
+  const end = () => opened.end(callEnd(signal));
+  if (signal.aborted) end();
+  else signal.addEventListener("abort", end, { once: true });
+}
+
 /** With what a call ended whose signal was aborted: shutdown, its deadline, or its caller. */
 export function callEnd(signal: AbortSignal): ConnectError {
   return signal.reason instanceof ConnectError

@@ -32,6 +32,8 @@ export interface Deps {
   readonly enrolment: OpenEnrolmentLimits & { readonly mode: EnrolmentMode };
   /** Tells connected devices what changes. */
   readonly feed: Feed;
+  /** Longest silence of the server on a stream, milliseconds. */
+  readonly heartbeatMs: number;
   /** How often devices are told to report, milliseconds. */
   readonly checkInIntervalMs: number;
   /** Version of the program. */

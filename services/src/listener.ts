@@ -21,8 +21,9 @@ export type HttpHandler = ReturnType<typeof connectNodeAdapter>;
 export interface Serving {
   readonly handler: HttpHandler;
   /**
-   * Whether the request at the path goes on until one side ends it. Such a one
-   * is held to its progress, every other to the time it may take as a whole.
+   * Whether the request at the path goes on until one side ends it. Every other
+   * one is held to the time it may take as a whole; such a one is the handler's
+   * to end, and to cut when nobody reads what it writes.
    */
   readonly isStream: (url: string) => boolean;
 }
@@ -69,7 +70,7 @@ export async function listen(
     (request, response) => {
       const cut = () => request.socket.destroy();
       const release = isStream(request.url ?? "")
-        ? cutWhenStalled(response, limits.stalledMs, cut)
+        ? () => undefined
         : cutLater(limits.answerMs, cut);
       answering.add(response);
       response.once("close", () => {
@@ -108,10 +109,8 @@ export async function listen(
     // protocol for an answer that nobody reads.
     const cancel = () => stream.close(http2.constants.NGHTTP2_CANCEL);
     if (isStream(headers[":path"] ?? "")) {
-      const release = cutWhenStalled(stream, limits.stalledMs, cancel);
       // Of a call that was answered whole the rest of its body is not waited for.
-      stream.once("finish", () => stream.close(http2.constants.NGHTTP2_NO_ERROR));
-      stream.once("close", release);
+      stream.once("finish", () => stream.once("close", cutLater(limits.requestMs, cancel)));
       return;
     }
     const body = cutLater(limits.requestMs, cancel);
@@ -171,21 +170,6 @@ export async function listen(
 function cutLater(afterMs: number, cut: () => void): () => void {
   const timer = setTimeout(cut, afterMs);
   return () => clearTimeout(timer);
-}
-
-/** Cuts what waits for its reader at two looks, `stalledMs` apart, and was not read from between. */
-function cutWhenStalled(
-  written: { readonly writableNeedDrain: boolean; once(event: "drain", run: () => void): unknown },
-  stalledMs: number,
-  cut: () => void,
-): () => void {
-  let waiting = false;
-  const timer = setInterval(() => {
-    if (waiting) cut();
-    waiting = written.writableNeedDrain;
-    if (waiting) written.once("drain", () => (waiting = false));
-  }, stalledMs);
-  return () => clearInterval(timer);
 }
 
 function peek(socket: net.Socket, limitMs: number, decided: (protocol: "h1" | "h2") => void): void {

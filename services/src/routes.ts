@@ -3,9 +3,9 @@ import {
   ConnectError,
   createContextValues,
   type ConnectRouter,
+  type HandlerContext,
   type Interceptor,
 } from "@connectrpc/connect";
-import { connectNodeAdapter } from "@connectrpc/connect-node";
 import type { UniversalHandler } from "@connectrpc/connect/protocol";
 import { codeToString } from "@connectrpc/connect/protocol-connect";
 import { createValidateInterceptor } from "@connectrpc/validate";
@@ -21,11 +21,11 @@ import { CALL } from "./call.ts";
 import { callerGate } from "./caller-gate.ts";
 import { channelService } from "./channel/service.ts";
 import { checkinService } from "./checkin/service.ts";
-import { streamCalls } from "./checkin/stream-calls.ts";
 import { clientAddress, type TrustedProxies } from "./client-address.ts";
+import { connectHandler } from "./connect-handler.ts";
 import type { Deps } from "./deps.ts";
 import { answerTo } from "./errors.ts";
-import { LIMITS } from "./limits.ts";
+import type { Limits } from "./limits.ts";
 import type { HttpHandler } from "./listener.ts";
 import type { EndedCall } from "./metrics/metrics.ts";
 import type { Onlooker } from "./onlooker.ts";
@@ -43,6 +43,8 @@ export interface RouteOptions {
   readonly limits: CallLimits;
   /** Proxies whose word about the caller's address is believed. */
   readonly trustedProxies: TrustedProxies;
+  /** How much a call may be and take. */
+  readonly bounds: Limits;
   /** Serves what is no call, e.g. `/healthz`. */
   readonly fallback: HttpHandler;
   /** Ends calls that wait, with the error that they answer. */
@@ -75,7 +77,7 @@ export function isStream(url: string): boolean {
 
 /** The whole API: Connect, gRPC and gRPC-web, as protobuf or JSON. */
 export function routes(options: RouteOptions): HttpHandler {
-  const { deps } = options;
+  const { deps, bounds } = options;
   const runs = (part: Part) => options.parts.includes(part);
   const interceptors: Interceptor[] = [
     callLog(deps.log, options.monotonicMs, options.measure),
@@ -97,7 +99,9 @@ export function routes(options: RouteOptions): HttpHandler {
       address: addressOfCaller(request, options.trustedProxies),
     });
   let handlers: readonly UniversalHandler[] = [];
-  return connectNodeAdapter({
+  return connectHandler({
+    log: deps.log,
+    stalledMs: bounds.stalledMs,
     interceptors,
     fallback: plainPaths({ handlers: () => handlers, contextValues, otherwise: options.fallback }),
     shutdownSignal: options.shutdown,
@@ -108,6 +112,7 @@ export function routes(options: RouteOptions): HttpHandler {
         if (part !== undefined && !runs(part)) {
           throw new ConnectError(elsewhere(part), Code.Unimplemented);
         }
+        requireShortEnough(context, bounds);
         if (await standardGate(context, options.requireOnlooker)) return;
         await gate(context);
       } catch (thrown) {
@@ -121,34 +126,27 @@ export function routes(options: RouteOptions): HttpHandler {
         throw error;
       }
     },
-    readMaxBytes: LIMITS.callBodyBytes,
-    writeMaxBytes: LIMITS.answerBytes,
-    maxTimeoutMs: LIMITS.callTimeoutMs,
+    readMaxBytes: bounds.callBodyBytes,
+    writeMaxBytes: bounds.answerBytes,
+    maxTimeoutMs: bounds.streamTimeoutMs,
     contextValues,
     routes(router: ConnectRouter) {
       router.service(PublishService, runs("publish") ? publishService(deps) : {}, {
-        readMaxBytes: LIMITS.publishBodyBytes,
+        readMaxBytes: bounds.publishBodyBytes,
       });
       router.service(ChannelService, runs("channel") ? channelService(deps) : {});
       router.service(CheckinService, runs("checkin") ? checkinService(deps) : {});
       router.service(AccessService, runs("access") ? accessService(deps) : {});
-      if (runs("checkin")) {
-        // The last one of a path is the one that serves it.
-        const { stream, watch } = streamCalls(deps);
-        const limits = { maxTimeoutMs: LIMITS.streamTimeoutMs };
-        router.rpc(CheckinService.method.stream, stream, limits);
-        router.rpc(CheckinService.method.watch, watch, limits);
-      }
       addStandardServices(
         router,
         options.parts.map((part) => SERVICE_OF_PART[part]),
         {
           isReady: options.isReady,
           after: options.after,
-          lookMs: LIMITS.healthLookMs,
-          mostWatches: LIMITS.healthWatches,
-          reflectionLifeMs: LIMITS.callTimeoutMs,
-          streamTimeoutMs: LIMITS.streamTimeoutMs,
+          lookMs: bounds.healthLookMs,
+          mostWatches: bounds.healthWatches,
+          reflectionLifeMs: bounds.callTimeoutMs,
+          streamTimeoutMs: bounds.streamTimeoutMs,
         },
       );
       refuseUnreadable(router);
@@ -165,4 +163,14 @@ function addressOfCaller(
   // Several headers are one list, in their order.
   const list = typeof forwarded === "object" ? forwarded.join(",") : (forwarded ?? null);
   return clientAddress(socket.remoteAddress ?? "", list, trusted);
+}
+
+/** The library knows one limit for calls and streams. */
+function requireShortEnough(context: HandlerContext, { callTimeoutMs }: Limits): void {
+  const timeoutMs = context.timeoutMs() ?? 0;
+  if (context.method.methodKind !== "unary" || timeoutMs <= callTimeoutMs) return;
+  throw new ConnectError(
+    `timeout ${timeoutMs}ms must be <= ${callTimeoutMs}`,
+    Code.InvalidArgument,
+  );
 }

@@ -4,6 +4,7 @@ import { normalizeServerUrl } from "@nix-ota/proto/auth-statement";
 import type { Logger } from "pino";
 
 import { sweepSessions } from "./access/console-queries.ts";
+import { endedCallers } from "./access/ended-callers.ts";
 import { firstAdminFile } from "./access/first-admin-file.ts";
 import { ensureFirstAdmin, type FirstAdmin } from "./access/first-admin.ts";
 import { createOperatorCheck, type FileSecrets } from "./access/operator-check.ts";
@@ -160,6 +161,7 @@ async function serve(
         nowMs: nowMs(),
         random: random(),
       }),
+    findEnded: (callers) => inTime(endedCallers(store.db, callers, nowMs())),
     onFailure: (error) => log.warn({ err: error }, "connected devices hear of changes later"),
     nowMs,
     monotonicMs,
@@ -226,11 +228,13 @@ async function serve(
           most: config.openEnrolments,
         },
         checkInIntervalMs,
+        heartbeatMs: limits.heartbeatMs,
         version: versionOfProgram(),
       },
       limits: callLimits,
       trustedProxies: trustedProxies(config.trustedProxies),
       parts: config.services,
+      bounds: limits,
       shutdown: shutdown.signal,
       monotonicMs,
       measure: metrics.callEnded,

@@ -94,8 +94,17 @@ export class TestServer implements AsyncDisposable {
     store: Store,
     nowMs: () => number = Date.now,
     argv: readonly string[] = [],
+    limits: Partial<Limits> = {},
   ): Promise<TestServer> {
-    return await TestServer.#start(argv, {}, { connect: async () => store, nowMs });
+    return await TestServer.#start(
+      argv,
+      {},
+      {
+        connect: async () => store,
+        nowMs,
+        limits: { ...LIMITS, ...limits },
+      },
+    );
   }
 
   static async #start(

@@ -1,7 +1,16 @@
+import { once } from "node:events";
+import * as http2 from "node:http2";
+
+import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { createClient, type Client, type Transport } from "@connectrpc/connect";
 import { createConnectTransport, Http2SessionManager } from "@connectrpc/connect-node";
+import { encodeEnvelope } from "@connectrpc/connect/protocol";
 import { HoldReasonSchema } from "@nix-ota/proto/nixota/v1/channel_pb";
-import { CheckinService } from "@nix-ota/proto/nixota/v1/checkin_service_pb";
+import {
+  CheckinService,
+  WatchRequestSchema,
+  WatchResponseSchema,
+} from "@nix-ota/proto/nixota/v1/checkin_service_pb";
 import type { Directive, Report } from "@nix-ota/proto/nixota/v1/device_pb";
 
 /** An HTTP/2 connection that many devices may share, as behind a proxy. */
@@ -146,4 +155,59 @@ class Mailbox<T> implements AsyncIterable<T> {
 export function wordOf({ verdict }: Directive): string {
   if (verdict.case === "offer") return `offer r${verdict.value.revision}`;
   return `hold ${HoldReasonSchema.value[verdict.value?.reason ?? 0]?.localName}`;
+}
+
+/** A device that watches over HTTP/2 and lets nothing through until it is told to. */
+export class StalledReader implements AsyncDisposable {
+  /** Resolves when the stream is no more, with the code of HTTP/2 that tells why. */
+  readonly cut: Promise<number | undefined>;
+  readonly #session: http2.ClientHttp2Session;
+  readonly #stream: http2.ClientHttp2Stream;
+
+  private constructor(session: http2.ClientHttp2Session, stream: http2.ClientHttp2Stream) {
+    this.#session = session;
+    this.#stream = stream;
+    stream.on("error", () => undefined);
+    this.cut = new Promise((resolve) => stream.once("close", () => resolve(stream.rstCode)));
+  }
+
+  /** Resolves when the server has something to write. */
+  static async watch(url: string, token: string, deviceId: string): Promise<StalledReader> {
+    const session = http2.connect(url, { settings: { initialWindowSize: 0 } });
+    const stream = session.request({
+      ":method": "POST",
+      ":path": "/nixota.v1.CheckinService/Watch",
+      "content-type": "application/connect+proto",
+      authorization: `Bearer ${token}`,
+    });
+    const body = toBinary(WatchRequestSchema, create(WatchRequestSchema, { deviceId }));
+    stream.end(Buffer.from(encodeEnvelope(0, body)));
+    const reader = new StalledReader(session, stream);
+    await once(stream, "response");
+    return reader;
+  }
+
+  /** Begins to read; so many directives. */
+  async read(count: number): Promise<readonly Directive[]> {
+    this.#session.settings({ initialWindowSize: 65_535 });
+    const directives: Directive[] = [];
+    let bytes = Buffer.alloc(0);
+    const chunks: AsyncIterable<Buffer> = this.#stream;
+    for await (const chunk of chunks) {
+      bytes = Buffer.concat([bytes, chunk]);
+      while (bytes.length >= 5 && bytes.length >= 5 + bytes.readUInt32BE(1)) {
+        const end = 5 + bytes.readUInt32BE(1);
+        const { directive } = fromBinary(WatchResponseSchema, bytes.subarray(5, end));
+        bytes = bytes.subarray(end);
+        if (directive !== undefined) directives.push(directive);
+        if (directives.length === count) return directives;
+      }
+    }
+    throw new Error("the stream ended");
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#session.destroy();
+    await this.cut;
+  }
 }

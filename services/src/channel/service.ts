@@ -34,6 +34,7 @@ import {
   type CurrentManifest,
 } from "./queries.ts";
 import { recoverCalls } from "./recover-calls.ts";
+import { watchCalls } from "./watch-calls.ts";
 
 const PAGE_SIZE = 50;
 
@@ -43,6 +44,7 @@ export function channelService(deps: Deps): Partial<ServiceImpl<typeof ChannelSe
   return {
     ...changeCalls(deps),
     ...recoverCalls(deps),
+    ...watchCalls(deps),
 
     async getCurrent(request, context) {
       const deviceId = deviceAsking(request, context);

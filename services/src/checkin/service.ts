@@ -21,9 +21,11 @@ import { findDevices, findEvents } from "./device-queries.ts";
 import { directiveMessage } from "./directive.ts";
 import { explain } from "./explain.ts";
 import { fleetCalls } from "./fleet-calls.ts";
+import { fleetWatchCalls } from "./fleet-watch-calls.ts";
 import { identityCalls } from "./identity-calls.ts";
 import { returnCalls } from "./return-calls.ts";
 import type { StoredDevice } from "./stored-device.ts";
+import { streamCalls } from "./stream-calls.ts";
 import { takeReport } from "./take-report.ts";
 
 const PAGE_SIZE = 50;
@@ -33,15 +35,18 @@ export function checkinService(deps: Deps): Partial<ServiceImpl<typeof CheckinSe
   const { db } = deps;
   return {
     ...identityCalls(deps),
+    ...streamCalls(deps),
+    ...fleetWatchCalls(deps),
     ...fleetCalls(deps),
     ...deviceOrderCalls(deps),
     ...returnCalls(deps),
 
     async checkIn({ report }, context) {
       const session = requireDevice(context);
-      const directive = await takeReport(deps, session, report);
-      if (report !== undefined) deps.feed.answered(report, directive);
-      return { directive };
+      const take = () => takeReport(deps, session, report);
+      return {
+        directive: await (report === undefined ? take() : deps.feed.answering(report, take)),
+      };
     },
 
     async getDevice({ deviceId }, context) {

@@ -2,7 +2,7 @@ import type { HandlerContext, ServiceImpl } from "@connectrpc/connect";
 import type { CheckinService, StreamRequest } from "@nix-ota/proto/nixota/v1/checkin_service_pb";
 
 import { requireDevice } from "../auth.ts";
-import { callEnd } from "../call.ts";
+import { endWithCall } from "../call.ts";
 import type { Deps } from "../deps.ts";
 import { asError, type DeviceStream } from "../feed/device-stream.ts";
 import { OtaError } from "../ota-error.ts";
@@ -44,16 +44,6 @@ function passThroughProxies({ responseHeader }: HandlerContext): void {
 
 function responseOf<T>(directive: T | undefined): { directive?: T } {
   return directive === undefined ? {} : { directive };
-}
-
-/**
- * The call's signal is what always tells of its end: a generator that waits for
- * a write which never completes, because its reader is gone, is not resumed.
- */
-function endWithCall(stream: DeviceStream, signal: AbortSignal): void {
-  const end = () => stream.end(callEnd(signal));
-  if (signal.aborted) end();
-  else signal.addEventListener("abort", end, { once: true });
 }
 
 /** Ends with the stream: its call then ends the requests. */

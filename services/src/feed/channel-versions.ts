@@ -7,6 +7,8 @@ export interface ChannelVersionsOptions {
   readonly read: () => Promise<Versions>;
   /** Channels whose version differs from the one read before. */
   readonly onChange: (channels: readonly string[]) => void;
+  /** Every read but the first, after the changes that it found. */
+  readonly onRead: (versions: Versions) => void;
   /** A read that failed; the next one comes by itself. */
   readonly onFailure: (error: unknown) => void;
   /** Longest time between two reads. */
@@ -62,6 +64,7 @@ export class ChannelVersions {
       this.#again = false;
       try {
         this.#compare(await this.#options.read());
+        this.#options.onRead(this.#current);
       } catch (error) {
         this.#options.onFailure(error);
       }

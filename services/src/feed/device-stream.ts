@@ -72,26 +72,30 @@ export class DeviceStream {
     return replaced ? "resynchronised" : "told";
   }
 
-  /** That a report on the channel was answered so, by this stream or another call. */
-  answered(channel: string, directive: Directive): void {
+  /** A report that begins, by this stream or another call: a decision may overtake its answer. */
+  beginReport(): number {
+    return this.#decided;
+  }
+
+  /** That a report on the channel, begun so, was answered by the directive. */
+  answered(begun: number, channel: string, directive: Directive): void {
     this.#told = directive;
     this.#acknowledged += 1;
-    // The report moved the device, or is older than the one that did.
-    if (channel !== this.channel) this.#options.decideAgain(this);
+    // What was decided meanwhile may be newer than the answer; and a report of
+    // another channel moved the device, or is older than the one that did.
+    if (begun !== this.#decided || channel !== this.channel) this.#options.decideAgain(this);
   }
 
   /** Takes a report without waiting for it; it is acknowledged, or ends the stream. */
   report(channel: string, take: () => Promise<Directive>): void {
     this.#underWay += 1;
-    const decided = this.#decided;
+    const begun = this.beginReport();
     take()
       .then(
         (directive) => {
           this.#outbox.acknowledge(directive);
           this.#silent = false;
-          this.answered(channel, directive);
-          // What was decided meanwhile may be newer than what the report was answered by.
-          if (decided !== this.#decided) this.#options.decideAgain(this);
+          this.answered(begun, channel, directive);
         },
         (reason: unknown) => this.end(asError(reason)),
       )

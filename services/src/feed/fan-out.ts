@@ -74,10 +74,10 @@ export class FanOut {
 
   /** Everybody who follows one of the channels. */
   changed(channels: readonly string[]): void {
-    this.#changedAtMs ??= this.#options.monotonicMs();
     for (const channel of channels) {
       for (const stream of this.#options.subscribers.ofChannel(channel)) this.#waiting.add(stream);
     }
+    if (this.#waiting.size > 0) this.#changedAtMs ??= this.#options.monotonicMs();
     this.#run();
   }
 
@@ -97,11 +97,11 @@ export class FanOut {
   }
 
   #run(): void {
-    if (this.#stopped) return;
+    if (this.#stopped || this.#waiting.size === 0) return;
     this.#running ??= this.#work().finally(() => {
       this.#running = undefined;
       // Whoever came after the last look, and found it running still.
-      if (this.#waiting.size > 0) this.#run();
+      this.#run();
     });
   }
 

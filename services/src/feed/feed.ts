@@ -1,11 +1,14 @@
 import type { Directive, Report } from "@nix-ota/proto/nixota/v1/device_pb";
 
+import type { Operator } from "../access/caller.ts";
 import type { Session } from "../access/session-token.ts";
 import { OtaError } from "../ota-error.ts";
 import { ChannelVersions, type Versions } from "./channel-versions.ts";
 import { DeviceStream } from "./device-stream.ts";
 import type { After } from "./doorbell.ts";
 import { FanOut, type FeedFacts, type PushCounts } from "./fan-out.ts";
+import { OperatorStream } from "./operator-stream.ts";
+import { OperatorStreams } from "./operator-streams.ts";
 import { streamLifeMs } from "./stream-life.ts";
 import { Subscribers } from "./subscribers.ts";
 
@@ -25,6 +28,8 @@ export interface FeedOptions extends FeedLimits {
   readonly readVersions: () => Promise<Versions>;
   readonly findFacts: (deviceIds: readonly string[]) => Promise<ReadonlyMap<string, FeedFacts>>;
   readonly directive: (facts: FeedFacts) => Directive;
+  /** Which of the operators may call no more. */
+  readonly findEnded: (callers: readonly Operator[]) => Promise<ReadonlySet<Operator>>;
   readonly onFailure: (error: unknown) => void;
   readonly nowMs: () => number;
   readonly monotonicMs: () => number;
@@ -56,6 +61,7 @@ export class Feed {
   readonly #subscribers = new Subscribers();
   readonly #versions: ChannelVersions;
   readonly #fanOut: FanOut;
+  readonly #operators: OperatorStreams;
 
   constructor(options: FeedOptions) {
     this.#options = options;
@@ -71,21 +77,37 @@ export class Feed {
     });
     this.#versions = new ChannelVersions({
       read: options.readVersions,
-      onChange: (channels) => this.#fanOut.changed(channels),
+      onChange: (channels) => {
+        this.#fanOut.changed(channels);
+        this.#operators.changed(channels);
+      },
+      // A channel that nobody made has no version that could rise, though its devices can change.
+      onRead: (versions) =>
+        this.#fanOut.changed(this.#subscribers.channels().filter((name) => !versions.has(name))),
       onFailure: options.onFailure,
       rereadMs: options.rereadMs,
       after: options.after,
+    });
+    this.#operators = new OperatorStreams({
+      ...options,
+      recheckMs: options.rereadMs,
+      ended: () => streamEnded("the access of its caller changed"),
     });
   }
 
   get counts(): FeedCounts {
     const { devices, streams } = this.#subscribers;
-    return { ...this.#fanOut.counts, devices, streams };
+    return { ...this.#fanOut.counts, devices, streams: streams + this.#operators.size };
   }
 
   /** Reads the versions that changes are told from. */
   async start(): Promise<void> {
     await this.#versions.start();
+  }
+
+  /** Names of all channels, as last read. */
+  channels(): readonly string[] {
+    return [...this.#versions.current.keys()];
   }
 
   /** Some channel may have changed: reads the versions at once. */
@@ -103,18 +125,13 @@ export class Feed {
    * @throws {OtaError} OVERLOADED when the process holds as many streams as it may.
    */
   open(session: Session, { reports }: { readonly reports: boolean }): DeviceStream {
-    const { openStreams, overloadRetryMs, after } = this.#options;
-    if (this.#subscribers.streams >= openStreams) {
-      throw new OtaError("OVERLOADED", "the server holds too many streams; report by CheckIn", {
-        details: { retryAfterMs: overloadRetryMs },
-      });
-    }
+    this.#requireRoom();
     const stream = new DeviceStream({
       session,
       reports,
       heartbeatMs: this.#options.heartbeatMs,
       reportsUnderWay: this.#options.reportsPerStream,
-      after,
+      after: this.#options.after,
       decideAgain: (again) => this.#fanOut.decide(again),
       onEnd: () => {
         cancelLife();
@@ -122,13 +139,7 @@ export class Feed {
         this.#fanOut.forget(stream);
       },
     });
-    const lifeMs = streamLifeMs({
-      longestMs: this.#options.streamLifeMs,
-      expiresAtMs: session.expiresAtS * 1000,
-      nowMs: this.#options.nowMs(),
-      random: this.#options.random(),
-    });
-    const cancelLife = after(lifeMs, () => stream.end(streamEnded("it is open for long enough")));
+    const cancelLife = this.#endInTime(stream, session.expiresAtS * 1000);
     const older = this.#subscribers.ofDevice(session.deviceId);
     for (const one of older.slice(0, older.length + 1 - this.#options.streamsPerDevice)) {
       one.end(streamEnded("the device opened another one"));
@@ -138,15 +149,58 @@ export class Feed {
     return stream;
   }
 
-  /** That a unary call answered a device's report: its streams do not repeat it. */
-  answered(report: Pick<Report, "deviceId" | "channel">, directive: Directive): void {
-    const { deviceId, channel } = report;
-    for (const stream of this.#subscribers.ofDevice(deviceId)) stream.answered(channel, directive);
+  /**
+   * An operator begins to watch.
+   *
+   * @param channels Those that it hears of; undefined: all.
+   * @throws {OtaError} OVERLOADED when the process holds as many streams as it may.
+   */
+  watch(caller: Operator, channels: ReadonlySet<string> | undefined): OperatorStream {
+    this.#requireRoom();
+    const stream = new OperatorStream({
+      caller,
+      channels,
+      after: this.#options.after,
+      onEnd: () => {
+        cancelLife();
+        this.#operators.remove(stream);
+      },
+    });
+    const cancelLife = this.#endInTime(stream, caller.expiresAtMs);
+    this.#operators.add(stream);
+    return stream;
+  }
+
+  /** Takes a report that came by a unary call: the device's streams do not repeat its answer. */
+  async answering(
+    { deviceId, channel }: Pick<Report, "deviceId" | "channel">,
+    take: () => Promise<Directive>,
+  ): Promise<Directive> {
+    const streams = this.#subscribers.ofDevice(deviceId);
+    const begun = streams.map((stream) => [stream, stream.beginReport()] as const);
+    const directive = await take();
+    for (const [stream, at] of begun) stream.answered(at, channel, directive);
+    return directive;
   }
 
   /** Reads and decides nothing any more. Streams are ended by their calls. */
   async stop(): Promise<void> {
-    await Promise.all([this.#versions.stop(), this.#fanOut.stop()]);
+    await Promise.all([this.#versions.stop(), this.#fanOut.stop(), this.#operators.stop()]);
+  }
+
+  #requireRoom(): void {
+    const { openStreams, overloadRetryMs } = this.#options;
+    if (this.#subscribers.streams + this.#operators.size < openStreams) return;
+    throw new OtaError("OVERLOADED", "the server holds too many streams; ask by single calls", {
+      details: { retryAfterMs: overloadRetryMs },
+    });
+  }
+
+  /** @returns What keeps it from being ended. */
+  #endInTime(stream: { end(reason: Error): void }, expiresAtMs: number | undefined): () => void {
+    const { streamLifeMs: longestMs, nowMs, random, after } = this.#options;
+    const lifeMs = streamLifeMs({ longestMs, expiresAtMs, nowMs: nowMs(), random: random() });
+    return after(lifeMs, () => stream.end(streamEnded("it is open for long enough")));
   }
 }
 

@@ -39,6 +39,10 @@ export class Subscribers {
     return [...(this.#byDevice.get(deviceId) ?? [])];
   }
 
+  channels(): readonly string[] {
+    return [...this.#byChannel.keys()];
+  }
+
   ofChannel(channel: string): Iterable<DeviceStream> {
     return this.#byChannel.get(channel) ?? [];
   }
