@@ -18,7 +18,7 @@ it("finds the sources", () => {
   expect(sources).toContain("proto/src/index.ts");
 });
 
-it("every file imports only what its place may", () => {
+it("every file imports only what its place may", { timeout: 60_000 }, () => {
   expect(sources.flatMap((path) => judge(path, readFileSync(path, "utf8")))).toEqual([]);
 });
 
