@@ -11,6 +11,7 @@ import { createPostgresDatabase, dropPostgresDatabase } from "./databases.testki
 import { envelope, KEY, seed } from "./manifests.testkit.ts";
 import { ServerProcess } from "./server-process.testkit.ts";
 import { clientsOf, TestDevice } from "./server.testkit.ts";
+import { OpenStream, wordOf } from "./streams.testkit.ts";
 import { Wire } from "./wire.testkit.ts";
 
 const TOKEN = "t".repeat(40);
@@ -49,6 +50,36 @@ test("servers that start together on an empty database share it, sessions and al
   const report = device.next({});
   const { directive } = await clientsOf(three.url, sessionToken).checkin.checkIn({ report });
   expect(directive).toMatchObject({ verdict: { case: "offer", value: { revision: 1n } } });
+});
+
+test("a change made at one server is told to a device that listens to another, whose ear may be cut", async () => {
+  const url = await createPostgresDatabase();
+  const env = { DATABASE_URL: url };
+  await using one = await ServerProcess.start(argv(), env);
+  await using two = await ServerProcess.start(argv(), env);
+  const device = new TestDevice(two.url, "gw-1", seed(1));
+  await device.enrol({ channel: "prod" });
+  const { sessionToken } = await device.authenticate();
+  await device.report();
+  const publish = async (revision: bigint) =>
+    await clientsOf(one.url, TOKEN).publish.publish({
+      envelopes: [envelope({ revision })],
+      publicKeys: [{ key: KEY }],
+    });
+  await using watch = OpenStream.watch(clientsOf(two.url, sessionToken).checkin, device.id);
+  await watch.directive();
+  await publish(1n);
+  expect(wordOf(await watch.directive())).toBe("offer r1");
+  const sql = postgres(url, { max: 1 });
+  const cut = await sql`
+    select pg_terminate_backend(pid) from pg_stat_activity
+     where datname = current_database() and query ilike 'listen%'`;
+  await sql.end();
+  expect(cut.length).toBe(2);
+  await publish(2n);
+  expect(wordOf(await watch.directive())).toBe("offer r2");
+  await publish(3n);
+  expect(wordOf(await watch.directive())).toBe("offer r3");
 });
 
 test("a database that goes away makes it not ready, and says nothing of itself", async () => {

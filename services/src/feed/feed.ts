@@ -141,7 +141,8 @@ export class Feed {
     });
     const cancelLife = this.#endInTime(stream, session.expiresAtS * 1000);
     const older = this.#subscribers.ofDevice(session.deviceId);
-    for (const one of older.slice(0, older.length + 1 - this.#options.streamsPerDevice)) {
+    const surplus = Math.max(0, older.length + 1 - this.#options.streamsPerDevice);
+    for (const one of older.slice(0, surplus)) {
       one.end(streamEnded("the device opened another one"));
     }
     this.#subscribers.add(stream);

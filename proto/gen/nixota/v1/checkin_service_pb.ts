@@ -1031,10 +1031,17 @@ export const CheckinService: GenService<{
   },
   /**
    * CheckIn over one HTTP/2 stream: each report is acknowledged when it is
-   * durable, and a directive comes by itself when the offer changes. A response
-   * without a directive is a heartbeat, one every 15 s: a reader that hears
-   * nothing for 45 s may give the connection up. A slow reader is given the newest directive
-   * and never the ones between.
+   * durable, and a directive comes by itself when the offer changes. Nothing is
+   * told before the first report, for what the device reported last may be old;
+   * open the stream with one. A response without a directive is a heartbeat, one
+   * every 15 s: a reader that hears nothing for 45 s may give the connection up.
+   * A slow reader is given the newest directive and never the ones between; one
+   * that takes nothing for 30 s is cut. A device that ends its side is
+   * acknowledged what it sent, and the stream ends well.
+   *
+   * A device has at most three streams and watches at one process: beyond them
+   * the oldest ends with STREAM_ENDED. No further report is read while two are
+   * not acknowledged, or their acknowledgements not read.
    *
    * Caller: the device's session. A report that is refused ends the stream with
    * the reason that CheckIn would answer. Ends with UNAVAILABLE at shutdown and
