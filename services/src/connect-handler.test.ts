@@ -30,7 +30,9 @@ beforeEach(async () => {
   const handler = connectHandler({
     log,
     stalledMs: 200,
-    fallback: (_request, response) => void response.end(),
+    fallback(request, response) {
+      response.end(new URL("/", `http://${request.headers.host ?? ""}`).host);
+    },
     routes(router) {
       router.rpc(CheckinService.method.createChallenge, () => ({}));
       router.rpc(CheckinService.method.watch, async function* () {
@@ -64,6 +66,7 @@ test.each([
 ])("a request for %s is refused, and the next one served", async (_title, version, host) => {
   const body = "content-type: application/json\r\ncontent-length: 2\r\n\r\n{}";
   expect(await answerTo(`POST ${CHALLENGE} ${version}\r\n${host}${body}`)).toBe("HTTP/1.1 400");
+  expect(await answerTo(`POST /checkin ${version}\r\n${host}${body}`)).toBe("HTTP/1.1 400");
   const good = `POST ${CHALLENGE} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n${body}`;
   expect(await answerTo(good)).toBe("HTTP/1.1 200");
 });

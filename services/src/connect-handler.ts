@@ -47,8 +47,9 @@ export function connectHandler(options: ConnectHandlerOptions): HttpHandler {
       if (call === undefined) options.fallback(request, response);
       else void serve(call, { request, response, options });
     } catch (error) {
-      options.log.error({ err: error, url: request.url }, "a request failed");
-      refuse(response, 500);
+      const asked = namesHost(request);
+      options.log[asked ? "error" : "debug"]({ err: error }, "a request failed");
+      refuse(response, asked ? 500 : 400);
     }
   };
 }
