@@ -7,7 +7,10 @@ import { expect, test } from "vitest";
 import { entryFile } from "../src/processes.ts";
 import { runCommand } from "../src/run-command.ts";
 
-const README = readFileSync(join(import.meta.dirname, "../../README.md"), "utf8");
+const read = (path: string) => readFileSync(join(import.meta.dirname, "../..", path), "utf8");
+const README = read("README.md");
+/** What people copy commands from. */
+const DOCUMENTS = ["README.md", "services/README.md"];
 
 const PROGRAMS = {
   "nix-ota": "cli",
@@ -15,9 +18,9 @@ const PROGRAMS = {
   "nix-ota-agent": "agent",
 } as const;
 
-/** Every command of the README that runs a program of ours, as words. */
-function commands(): { program: keyof typeof PROGRAMS; words: string[] }[] {
-  const blocks = [...README.matchAll(/^```(\w*)\n([\s\S]*?)^```/gm)]
+/** Every command of a document that runs a program of ours, as words. */
+function commands(document: string): { program: keyof typeof PROGRAMS; words: string[] }[] {
+  const blocks = [...document.matchAll(/^```(\w*)\n([\s\S]*?)^```/gm)]
     .filter(([, language]) => language === "")
     .map(([, , block = ""]) => block);
   return blocks
@@ -29,11 +32,13 @@ function commands(): { program: keyof typeof PROGRAMS; words: string[] }[] {
 }
 
 test("the README walks through all three programs", () => {
-  expect(new Set(commands().map(({ program }) => program))).toEqual(new Set(Object.keys(PROGRAMS)));
+  expect(new Set(commands(README).map(({ program }) => program))).toEqual(
+    new Set(Object.keys(PROGRAMS)),
+  );
 });
 
-test.each(commands())(
-  "the README's $program $words has only options that the program knows",
+test.each(DOCUMENTS.flatMap((path) => commands(read(path)).map((one) => ({ path, ...one }))))(
+  "$path: $program $words has only options that the program knows",
   async ({ program, words }) => {
     const subcommand = words.slice(0, 2).filter((word) => /^[a-z]+$/.test(word));
     const argv = [process.execPath, entryFile(PROGRAMS[program])];
