@@ -32,13 +32,13 @@ export function http2Connection(
   const session = http2.connect(authority, trusted);
   const connected = new Promise<void>((resolve, reject) => {
     session.once("connect", () => resolve());
-    session.once("error", reject);
+    // Stays when the connection is made: an error that nobody hears of would end the process, and a
+    // peer that does not speak HTTP/2 shows it only then.
+    session.on("error", reject);
     session.once("close", () => reject(new Error("the connection was closed")));
   });
   // Whoever asks gets it told; nobody may have asked.
   connected.catch(() => undefined);
-  // A peer that does not speak HTTP/2 raises an error twice, and the second one meets no request.
-  session.on("error", () => undefined);
 
   let late: NodeJS.Timeout | undefined;
   const pinging = setInterval(() => {
