@@ -34,11 +34,13 @@ export function rolloutCalls(deps: Deps): RolloutCalls {
       return { rollout: rolloutMessage(rollout) };
     },
 
-    advanceRollout() {
+    advanceRollout({ channel }, context) {
+      requireOperate(context, channel);
       throw withoutWaves("there is no wave to begin");
     },
 
-    abortRollout({ channel }) {
+    abortRollout({ channel }, context) {
+      requireOperate(context, channel);
       throw withoutWaves(
         `hold it back with \`nix-ota rollout pause ${channel}\` and publish a higher revision`,
       );
