@@ -187,7 +187,8 @@ export const allowedImports: readonly Row[] = [
     reaches: ["clock"],
   },
   {
-    files: "services/src/{auth,call,call-log,caller-gate,errors,unreadable-message}.ts",
+    files:
+      "services/src/{auth,call,call-log,caller-gate,caller-recheck,errors,unreadable-message}.ts",
     imports: [
       "services/src/{auth,call,call-limits,errors,ota-error}.ts",
       "services/src/metrics/metrics.ts",

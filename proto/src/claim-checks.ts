@@ -157,10 +157,18 @@ function floorIsSame({ manifest, payloadSha256 }: Claim, { floor }: Policy): str
   return `revision ${manifest.revision} was verified already with another payload; two manifests were signed under one number`;
 }
 
-/** A first manifest may stand anywhere: there is nothing to measure from. */
+/**
+ * Whether a revision is as far above one that was verified as if to use up all
+ * numbers. A first one may stand anywhere: there is nothing to measure from.
+ *
+ * @param floor 0: there is none.
+ */
+export function isFastForward(revision: bigint, floor: bigint): boolean {
+  return floor > 0n && revision - floor > MAX_JUMP;
+}
+
 function jumpIsShort({ manifest }: Claim, { floor }: Policy): string | undefined {
-  if (floor === UNCHECKED || floor.revision === 0n) return undefined;
-  if (manifest.revision - floor.revision <= MAX_JUMP) return undefined;
+  if (floor === UNCHECKED || !isFastForward(manifest.revision, floor.revision)) return undefined;
   return `revision ${manifest.revision} is over ${MAX_JUMP} above ${floor.revision}, as if to use up all numbers`;
 }
 

@@ -6,10 +6,12 @@ export interface Call {
   readonly requestId: string;
   /** Network address of the caller, or of the proxy in front. */
   readonly address: string;
+  /** When its headers were read; by the monotonic clock. */
+  readonly arrivedMs: number;
 }
 
 /** Where a call's own data stands in the context. */
-export const CALL = createContextKey<Call>({ requestId: "", address: "" });
+export const CALL = createContextKey<Call>({ requestId: "", address: "", arrivedMs: 0 });
 
 /** Network address that the call came from. */
 export function addressOf(context: HandlerContext): string {

@@ -116,6 +116,8 @@ export const LIMITS = {
   limitSlots: 65_536,
   /** Session key file and salt are read again: a session of a key that is gone ends within 15 s. */
   refreshKeysMs: 10_000,
+  /** A call that took so long to come has its caller looked at once more. */
+  recheckAfterMs: 5_000,
   /** Housekeeping of the database. */
   maintainEveryMs: 5 * 60_000,
 } as const;

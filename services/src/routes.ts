@@ -14,11 +14,13 @@ import { ChannelService } from "@nix-ota/proto/nixota/v1/channel_service_pb";
 import { CheckinService } from "@nix-ota/proto/nixota/v1/checkin_service_pb";
 import { PublishService } from "@nix-ota/proto/nixota/v1/publish_service_pb";
 
+import { endedCallers } from "./access/ended-callers.ts";
 import { accessService } from "./access/service.ts";
 import type { CallLimits } from "./call-limits.ts";
 import { callLog } from "./call-log.ts";
 import { CALL } from "./call.ts";
 import { callerGate } from "./caller-gate.ts";
+import { callerRecheck } from "./caller-recheck.ts";
 import { channelService } from "./channel/service.ts";
 import { checkinService } from "./checkin/service.ts";
 import { clientAddress, type TrustedProxies } from "./client-address.ts";
@@ -41,6 +43,8 @@ export interface RouteOptions {
   readonly parts: readonly Part[];
   /** How often somebody may call. */
   readonly limits: CallLimits;
+  /** A call that took so long to come has its caller looked at once more, milliseconds. */
+  readonly recheckAfterMs: number;
   /** Proxies whose word about the caller's address is believed. */
   readonly trustedProxies: TrustedProxies;
   /** How much a call may be and take. */
@@ -81,6 +85,11 @@ export function routes(options: RouteOptions): HttpHandler {
   const runs = (part: Part) => options.parts.includes(part);
   const interceptors: Interceptor[] = [
     callLog(deps.log, options.monotonicMs, options.measure),
+    callerRecheck({
+      findEnded: (callers) => endedCallers(deps.db, callers, deps.nowMs()),
+      monotonicMs: options.monotonicMs,
+      afterMs: options.recheckAfterMs,
+    }),
     createValidateInterceptor(),
   ];
   const gate = callerGate({
@@ -97,6 +106,7 @@ export function routes(options: RouteOptions): HttpHandler {
     createContextValues().set(CALL, {
       requestId: crypto.randomUUID(),
       address: addressOfCaller(request, options.trustedProxies),
+      arrivedMs: options.monotonicMs(),
     });
   let handlers: readonly UniversalHandler[] = [];
   return connectHandler({

@@ -237,6 +237,7 @@ async function serve(
       bounds: limits,
       shutdown: shutdown.signal,
       monotonicMs,
+      recheckAfterMs: limits.recheckAfterMs,
       measure: metrics.callEnded,
       isReady,
       requireOnlooker: mayLook,

@@ -1,6 +1,9 @@
+import { connect } from "node:net";
+import { text } from "node:stream/consumers";
+
 import { Code, ConnectError } from "@connectrpc/connect";
 import { publicKeyOf } from "@nix-ota/proto/ed25519";
-import { fromHex } from "@nix-ota/proto/hash";
+import { fromHex, toHex } from "@nix-ota/proto/hash";
 import { reasonOf } from "@nix-ota/proto/reason";
 import { decodeEnvelope, sealPayload, signPayload } from "@nix-ota/proto/signed-manifest";
 import { sql } from "kysely";
@@ -9,7 +12,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { sqlFault } from "../src/db/sql-fault.ts";
 import type { Store } from "../src/db/store.ts";
 import { DATABASES, openTestStore } from "./databases.testkit.ts";
-import { envelope, KEY, SEED, seed, storePath } from "./manifests.testkit.ts";
+import { envelope, KEY, listingOf, SEED, seed, storePath } from "./manifests.testkit.ts";
 import { clientsOf, TestDevice, TestServer } from "./server.testkit.ts";
 
 /** Keys under which forgeries verify by a lenient rule, and spellings that only a lenient rule reads. */
@@ -137,6 +140,17 @@ describe.each(DATABASES)("attacks on %s", (kind) => {
     });
   });
 
+  test("fast-forward: no publish takes the head so far that devices would refuse what follows", async () => {
+    const channel = "forward";
+    const at = (revision: bigint) => [envelope({ channel, revision })];
+    expect(await publish(at(20_261_125n), { publicKeys: [{ key: KEY }] })).toBe("answered");
+    await leavesNothing(async () => {
+      expect(await publish(at(2n ** 53n - 1n))).toBe("FAST_FORWARD");
+      expect(await publish(at(21_261_126n))).toBe("FAST_FORWARD");
+    });
+    expect(await publish(at(21_261_125n))).toBe("answered");
+  });
+
   test("malformed envelopes are refused at publish and when a device returns one", async () => {
     const device = await server.device("malformed-1");
     await leavesNothing(async () => {
@@ -201,6 +215,61 @@ describe.each(DATABASES)("attacks on %s", (kind) => {
     },
   );
 
+  test("an operator's change leaves an audit row, and what changes nothing leaves none", async () => {
+    const { secret, token } = await server.admin.access.createToken({
+      name: "changer",
+      scopes: ["publish:*", "admin"],
+    });
+    const { access, channel, checkin, publish: publishing } = clientsOf(server.url, secret);
+    const name = "audited";
+    const device = await server.device("audited-1");
+    const gone = await server.device("audited-2");
+    const made = await access.createToken({ name: "made", scopes: ["read"] });
+    const enrolment = await access.createEnrolmentToken({ channel: name });
+    const both = [{ key: KEY }, { key: publicKeyOf(OTHER_SIGNER) }];
+    const r1 = (...seeds: Uint8Array[]) => [envelope({ channel: name, revision: 1n }, seeds)];
+    const { content } = listingOf(storePath("f"));
+    /** Each twice: the second time it changes nothing. */
+    const changes: readonly (readonly [string, () => Promise<unknown>])[] = [
+      ["PutListing", () => publishing.putListing({ listing: content })],
+      ["Publish", () => publishing.publish({ envelopes: r1(STOLEN), publicKeys: both })],
+      ["Publish", () => publishing.publish({ envelopes: r1(OTHER_SIGNER) })],
+      ["PauseRollout", () => publishing.pauseRollout({ channel: name })],
+      ["ResumeRollout", () => publishing.resumeRollout({ channel: name })],
+      ["UpdateChannel", () => channel.updateChannel({ name, paused: true })],
+      ["UpdateDevices", () => checkin.updateDevices({ deviceIds: [device.id], addTags: ["x"] })],
+      ["UpdateDevices", () => checkin.updateDevices({ filter: `id:${gone.id}`, forget: true })],
+      ["RevokeToken", () => access.revokeToken({ tokenId: made.token?.id ?? "" })],
+      [
+        "RevokeEnrolmentToken",
+        () => access.revokeEnrolmentToken({ tokenId: enrolment.token?.id ?? "" }),
+      ],
+      ["CreateChannel", () => channel.createChannel({ name: "audited-too" }).catch(reasonOf)],
+    ];
+    for (const [, change] of changes) for (let times = 0; times < 2; times += 1) await change();
+    const rows = await store.db
+      .selectFrom("audit")
+      .where("actor", "=", "changer")
+      .orderBy("id")
+      .select(["action", "subject", "after"])
+      .execute();
+    expect(rows.map(({ action }) => action)).toEqual([
+      "CreateToken",
+      "CreateEnrolmentToken",
+      ...changes.map(([action]) => action),
+    ]);
+    expect(rows.filter(({ subject }) => subject === `${name} r1`)).toMatchObject([
+      { after: { threshold: 1, keys: both.map(({ key }) => `${toHex(key)} `) } },
+      { after: { signaturesAdded: [""] } },
+      { action: "PauseRollout" },
+      { action: "ResumeRollout" },
+    ]);
+    expect(JSON.stringify(rows)).not.toContain(token?.id ?? "");
+    for (const hidden of [secret, made.secret, enrolment.secret]) {
+      expect(JSON.stringify(rows)).not.toContain(hidden);
+    }
+  });
+
   test("audit rows are not changed or taken away, nor is the table emptied", async () => {
     const attempts = [
       sql`update audit set actor = 'somebody'`,
@@ -216,3 +285,48 @@ describe.each(DATABASES)("attacks on %s", (kind) => {
     });
   });
 });
+
+// The database decides nothing here that the tests of tokens do not see on both.
+test("a revoked token whose holder kept a call's body back makes nothing", async () => {
+  await using server = await TestServer.start("postgresql", { limits: { recheckAfterMs: 0 } });
+  const { token, secret } = await server.admin.access.createToken({
+    name: "stolen",
+    scopes: ["admin"],
+  });
+  const call = heldCall(server.url, "nixota.v1.AccessService/CreateToken", secret);
+  const body = JSON.stringify({ name: "back-door", scopes: ["admin"] });
+  call.begin(body);
+  // The gate has let it in by then.
+  await expect
+    .poll(async () => (await server.admin.access.listTokens({})).tokens[0]?.lastUsedAt)
+    .toBeDefined();
+  await server.admin.access.revokeToken({ tokenId: token?.id ?? "" });
+  expect(await call.end(body)).toMatch(/^HTTP\/1\.1 401 /);
+  const { tokens } = await server.admin.access.listTokens({});
+  expect(tokens.map(({ name }) => name)).toEqual(["stolen"]);
+});
+
+/** A call of which half the body is sent, and the rest later. */
+function heldCall(url: string, path: string, token: string) {
+  const { hostname, port } = new URL(url);
+  const socket = connect(Number(port), hostname);
+  const head = (length: number) =>
+    [
+      `POST /${path} HTTP/1.1`,
+      `host: ${hostname}:${port}`,
+      "content-type: application/json",
+      `authorization: Bearer ${token}`,
+      "connection: close",
+      `content-length: ${length}`,
+      "\r\n",
+    ].join("\r\n");
+  return {
+    begin(body: string): void {
+      socket.write(head(body.length) + body.slice(0, 5));
+    },
+    async end(body: string): Promise<string> {
+      socket.write(body.slice(5));
+      return await text(socket);
+    },
+  };
+}

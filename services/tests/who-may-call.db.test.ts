@@ -1,4 +1,10 @@
-import { create, type DescMethod, type MessageInitShape } from "@bufbuild/protobuf";
+import {
+  create,
+  type DescMethod,
+  type DescMethodStreaming,
+  type DescMethodUnary,
+  type MessageInitShape,
+} from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { createConnectTransport, Http2SessionManager } from "@connectrpc/connect-node";
 import { AccessService } from "@nix-ota/proto/nixota/v1/access_service_pb";
@@ -202,10 +208,16 @@ describe.each(DATABASES)("on %s", (kind) => {
     const cut = new AbortController();
     try {
       if (method.methodKind === "unary") {
-        await transport.unary(method, cut.signal, undefined, headers, message);
+        await transport.unary(method as DescMethodUnary, cut.signal, undefined, headers, message);
         return true;
       }
-      const stream = await transport.stream(method, cut.signal, undefined, headers, one(message));
+      const stream = await transport.stream(
+        method as DescMethodStreaming,
+        cut.signal,
+        undefined,
+        headers,
+        one(message),
+      );
       const { done } = await stream.message[Symbol.asyncIterator]().next();
       expect(done).toBe(false);
       return true;

@@ -1,5 +1,4 @@
 import type { HandlerContext, ServiceImpl } from "@connectrpc/connect";
-import { toHex } from "@nix-ota/proto/hash";
 import { EnrolmentMode } from "@nix-ota/proto/nixota/v1/channel_pb";
 import type {
   ChannelService,
@@ -13,7 +12,7 @@ import { parkEarlyDevices } from "../checkin/identity-queries.ts";
 import type { Deps } from "../deps.ts";
 import type { EnrolmentMode as Mode } from "../enrolment-mode.ts";
 import { OtaError } from "../ota-error.ts";
-import { type ChannelKeys, requireSoundKeys } from "../publish/channel-keys.ts";
+import { type ChannelKeys, keyFacts, requireSoundKeys } from "../publish/channel-keys.ts";
 import { changeChannel, createChannel, lockChannel, pinKeys } from "../publish/channel-queries.ts";
 import { announceHead } from "../publish/queries.ts";
 import { requirePlan } from "../publish/rollout-calls.ts";
@@ -148,10 +147,6 @@ function facts(channel: StoredChannel): Readonly<Record<string, unknown>> {
     enrolment: channel.enrolment ?? "default",
     deviceTimeoutMs: String(channel.deviceTimeoutMs),
   };
-}
-
-function keyFacts({ threshold, keys }: ChannelKeys) {
-  return { threshold, keys: keys.map(({ publicKey, name }) => `${toHex(publicKey)} ${name}`) };
 }
 
 /** The facts that differ, as they were and as they are; undefined: none. */

@@ -1,5 +1,4 @@
 import type { ServiceImpl } from "@connectrpc/connect";
-import { isId } from "@nix-ota/proto/ids";
 import type { CheckinService } from "@nix-ota/proto/nixota/v1/checkin_service_pb";
 
 import { requireDevice } from "../auth.ts";
@@ -8,7 +7,7 @@ import type { Deps } from "../deps.ts";
 import { OtaError } from "../ota-error.ts";
 import { findChannelKeys, findHead, lockChannel } from "../publish/channel-queries.ts";
 import { channelUnknown } from "../publish/unknown.ts";
-import { claimedChannel, verifyReturned } from "../publish/verify.ts";
+import { claimedChannel, rejected, verifyReturned } from "../publish/verify.ts";
 import { findIdentity } from "./identity-queries.ts";
 import { replaced } from "./refusals.ts";
 
@@ -26,17 +25,11 @@ export function returnCalls({
       const { deviceId, keyEpoch } = requireDevice(context);
       if ((await findIdentity(db, deviceId))?.keyEpoch !== keyEpoch) throw replaced();
       const channel = claimedChannel(envelope);
-      const keys = isId(channel) ? await findChannelKeys(db, channel) : undefined;
-      if (isId(channel) && keys === undefined) throw channelUnknown(channel);
-      const opened = verifyReturned(envelope, {
-        channel,
-        keys: keys ?? { threshold: 1, keys: [] },
-      });
-      if ("code" in opened) {
-        throw new OtaError("MANIFEST_REJECTED", opened.message, {
-          details: { rejectCode: opened.code },
-        });
-      }
+      if (typeof channel !== "string") throw rejected(channel);
+      const keys = await findChannelKeys(db, channel);
+      if (keys === undefined) throw channelUnknown(channel);
+      const opened = verifyReturned(envelope, { channel, keys });
+      if ("code" in opened) throw rejected(opened);
       const { manifest, payloadSha256 } = opened;
       const { revision, target } = manifest;
       if (revision <= (await findHead(db, channel))) return { kept: false };

@@ -9,6 +9,11 @@ export interface ChannelKeys {
   readonly keys: readonly { readonly publicKey: Uint8Array; readonly name: string }[];
 }
 
+/** What the audit keeps of a channel's keys. */
+export function keyFacts({ threshold, keys }: ChannelKeys) {
+  return { threshold, keys: keys.map(({ publicKey, name }) => `${toHex(publicKey)} ${name}`) };
+}
+
 /**
  * The keys, each once, as a channel can be pinned to them.
  *

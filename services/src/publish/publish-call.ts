@@ -1,3 +1,4 @@
+import { isFastForward } from "@nix-ota/proto/claim-checks";
 import { toHex } from "@nix-ota/proto/hash";
 import { listingDigest } from "@nix-ota/proto/listing";
 
@@ -5,7 +6,7 @@ import { recordAudit } from "../access/queries.ts";
 import type { Db } from "../db/database.ts";
 import type { Deps } from "../deps.ts";
 import { OtaError } from "../ota-error.ts";
-import { type ChannelKeys, requireSoundKeys } from "./channel-keys.ts";
+import { type ChannelKeys, keyFacts, requireSoundKeys } from "./channel-keys.ts";
 import {
   advanceHead,
   createChannel,
@@ -26,7 +27,13 @@ import {
 } from "./queries.ts";
 import type { StoredPlan } from "./rollout-plan.ts";
 import { uniteEnvelopes } from "./unite-envelopes.ts";
-import { requireOneRelease, targetName, verifyManifest, type VerifiedManifest } from "./verify.ts";
+import {
+  rejected,
+  requireOneRelease,
+  targetName,
+  verifyManifest,
+  type VerifiedManifest,
+} from "./verify.ts";
 
 /** A release as an operator brings it. */
 export interface Publication {
@@ -140,13 +147,24 @@ async function store(db: Db, prepared: Prepared): Promise<Published> {
 
   const channelCreated = await createChannel(db, channel, keys);
   const before = await findHead(db, channel);
+  requireShortJump(channel, revision, before);
   const advanced = await advanceHead(db, channel, revision);
-  if (!channelCreated && !(await stillPinned(db, channel, keys))) throw new KeysChanged(channel);
+  const pinned = channelCreated ? "by-this" : await pinning(db, channel, keys);
+  if (pinned === "otherwise") throw new KeysChanged(channel);
 
   await storeListings(db, manifests, listings);
   const signedBy = signersOfAll(manifests);
+  const entry = {
+    actor: publication.actor,
+    action: "Publish",
+    subject: `${channel} r${revision}`,
+    address: publication.address,
+  };
   if (!advanced) {
-    await repeat(db, { channel, revision, keys, manifests });
+    const added = await repeat(db, { channel, revision, keys, manifests });
+    if (added.length > 0) {
+      await recordAudit(db, { ...entry, after: { signaturesAdded: added } });
+    }
     return { revision, alreadyPublished: true, channelCreated, signedBy };
   }
   await insertRelease(db, {
@@ -157,13 +175,11 @@ async function store(db: Db, prepared: Prepared): Promise<Published> {
     plan: publication.plan,
   });
   await recordAudit(db, {
-    actor: publication.actor,
-    action: "Publish",
-    subject: `${channel} r${revision}`,
-    address: publication.address,
+    ...entry,
     before: { headRevision: String(before) },
     after: {
       headRevision: String(revision),
+      ...(pinned === "by-this" ? keyFacts(keys) : {}),
       manifests: manifests.map(({ manifest, payloadSha256 }) => ({
         target: manifest.target,
         storePath: manifest.storePath,
@@ -175,19 +191,40 @@ async function store(db: Db, prepared: Prepared): Promise<Published> {
   return { revision, alreadyPublished: false, channelCreated, signedBy };
 }
 
-/** Whether the keys that were verified with are the channel's, seen while it is held. */
-async function stillPinned(db: Db, channel: string, keys: ChannelKeys): Promise<boolean> {
+/**
+ * Whether the keys that were verified with are the channel's, seen while it is
+ * held. A channel without any is pinned to them.
+ */
+async function pinning(
+  db: Db,
+  channel: string,
+  keys: ChannelKeys,
+): Promise<"before" | "by-this" | "otherwise"> {
   const pinned = await findChannelKeys(db, channel);
   if (pinned?.keys.length === 0) {
-    if (pinned.threshold > keys.threshold) return false;
+    if (pinned.threshold > keys.threshold) return "otherwise";
     await pinKeys(db, channel, keys);
-    return true;
+    return "by-this";
   }
   const [seen, held] = [keys, pinned].map((one) => [
     one?.threshold,
     ...(one?.keys ?? []).map(({ publicKey }) => toHex(publicKey)).toSorted(),
   ]);
-  return seen?.join() === held?.join();
+  return seen?.join() === held?.join() ? "before" : "otherwise";
+}
+
+/**
+ * That the head is not raised out of reach: devices refuse such a jump, and
+ * above the highest number nothing could be published any more.
+ *
+ * @throws {OtaError} MANIFEST_REJECTED with FAST_FORWARD.
+ */
+function requireShortJump(channel: string, revision: bigint, head: bigint): void {
+  if (!isFastForward(revision, head)) return;
+  throw rejected({
+    code: "FAST_FORWARD",
+    message: `r${revision} is over a million above the head of ${channel}, r${head}, and devices would refuse it; sign revision ${head + 1n}`,
+  });
 }
 
 /** In the order of their digests, so that two publishes never wait for each other. */
@@ -205,7 +242,11 @@ async function storeListings(
   requireListings(manifests, new Set(known.map(toHex)));
 }
 
-/** The same payloads once more: signatures are united. Anything else is refused. */
+/**
+ * The same payloads once more: signatures are united. Anything else is refused.
+ *
+ * @returns Targets whose manifest has signatures by it that it had not.
+ */
 async function repeat(
   db: Db,
   release: {
@@ -214,7 +255,7 @@ async function repeat(
     readonly keys: ChannelKeys;
     readonly manifests: readonly VerifiedManifest[];
   },
-): Promise<void> {
+): Promise<readonly string[]> {
   const { channel, revision, manifests } = release;
   const stored = await lockManifests(db, channel, revision);
   const brought = manifests.map(({ manifest, payloadSha256 }) => ({
@@ -238,12 +279,16 @@ async function repeat(
     );
   }
   const publicKeys = release.keys.keys.map(({ publicKey }) => publicKey);
+  const added: string[] = [];
   for (const { manifest, envelope } of manifests) {
     const before = stored.find(({ target }) => target === manifest.target)?.envelope ?? envelope;
     const united = uniteEnvelopes(before, envelope, publicKeys);
-    if (united !== before) await replaceEnvelope(db, manifest, united);
+    if (united === before) continue;
+    await replaceEnvelope(db, manifest, united);
+    added.push(manifest.target);
   }
   await addSignatures(db, manifests);
+  return added;
 }
 
 function signersOfAll(manifests: readonly VerifiedManifest[]): readonly Uint8Array[] {

@@ -122,17 +122,19 @@ export async function replaceEnvelope(
     .execute();
 }
 
-/** Stores a listing under its digest; one that is there stays. */
+/** Stores a listing under its digest; one that is there stays. @returns Whether it was not there. */
 export async function insertListing(
   db: Db,
   digest: Uint8Array,
   content: Uint8Array,
-): Promise<void> {
-  await db
+): Promise<boolean> {
+  const stored = await db
     .insertInto("listing")
     .values({ digest, content })
     .onConflict((conflict) => conflict.column("digest").doNothing())
-    .execute();
+    .returning("stored_at")
+    .executeTakeFirst();
+  return stored !== undefined;
 }
 
 /** Those of the digests whose listings are stored. */

@@ -1,10 +1,10 @@
 import type { ServiceImpl } from "@connectrpc/connect";
 import { toHex } from "@nix-ota/proto/hash";
-import { isId } from "@nix-ota/proto/ids";
 import { keyId } from "@nix-ota/proto/key-file";
 import { listingDigest, parseListing } from "@nix-ota/proto/listing";
 import type { PublishService } from "@nix-ota/proto/nixota/v1/publish_service_pb";
 
+import { recordAudit } from "../access/queries.ts";
 import {
   actorOf,
   callerOf,
@@ -24,7 +24,7 @@ import { channelExists, findReleases } from "./release-queries.ts";
 import { requirePlan, rolloutCalls } from "./rollout-calls.ts";
 import type { StoredRelease } from "./stored-release.ts";
 import { channelUnknown, releaseUnknown } from "./unknown.ts";
-import { claimedChannel, verifyManifest } from "./verify.ts";
+import { claimedChannel, rejected } from "./verify.ts";
 
 const PAGE_SIZE = 50;
 const MOST_UNABLE_DEVICES = 100;
@@ -67,7 +67,16 @@ export function publishService(deps: Deps): Partial<ServiceImpl<typeof PublishSe
       const entries = parseListing(listing);
       if (typeof entries === "string") throw new OtaError("LISTING_MALFORMED", entries);
       const digest = listingDigest(listing);
-      await insertListing(db, digest, listing);
+      await db.transaction().execute(async (transaction) => {
+        if (!(await insertListing(transaction, digest, listing))) return;
+        await recordAudit(transaction, {
+          actor: actorOf(callerOf(context)),
+          action: "PutListing",
+          subject: `listing ${toHex(digest)}`,
+          address: addressOf(context),
+          after: { bytes: listing.length },
+        });
+      });
       return { digest };
     },
 
@@ -97,10 +106,8 @@ export function publishService(deps: Deps): Partial<ServiceImpl<typeof PublishSe
 function channelOf(envelopes: readonly Uint8Array[]): string {
   const [first = new Uint8Array()] = envelopes;
   const channel = claimedChannel(first);
-  if (isId(channel)) return channel;
-  // Without any key: the gate ends at the check that says what is wrong.
-  verifyManifest(first, { channel, keys: { threshold: 1, keys: [] }, nowS: 0n });
-  throw new OtaError("MANIFEST_REJECTED", "the manifest names no channel");
+  if (typeof channel === "string") return channel;
+  throw rejected(channel);
 }
 
 async function requireRelease(

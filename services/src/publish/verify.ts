@@ -1,4 +1,5 @@
 import { openManifest, UNCHECKED } from "@nix-ota/proto";
+import { isId } from "@nix-ota/proto/ids";
 import type { Manifest } from "@nix-ota/proto/nixota/v1/manifest_pb";
 import { ManifestSchema } from "@nix-ota/proto/nixota/v1/manifest_pb";
 import type { RejectCodeName } from "@nix-ota/proto/reject-code";
@@ -20,14 +21,16 @@ export interface VerifiedManifest {
 
 /**
  * The channel that an envelope claims, so that its keys can be looked up.
- * Nothing is verified. Empty when no manifest can be read: the gate then says
- * what is wrong.
+ * Nothing is verified. What cannot be read is refused here, by the gate's codes:
+ * without a channel there are no keys that the gate could judge by.
  */
-export function claimedChannel(envelope: Uint8Array): string {
+export function claimedChannel(envelope: Uint8Array): string | Refused {
   const decoded = decodeEnvelope(envelope);
-  if (!decoded.ok) return "";
+  if (!decoded.ok) return decoded;
   const parsed = strictParse(ManifestSchema, decoded.envelope.payload, { toleratedFrom: 64 });
-  return parsed.ok ? parsed.message.channel : "";
+  if (!parsed.ok) return { code: "MALFORMED", message: parsed.why };
+  const { channel } = parsed.message;
+  return isId(channel) ? channel : { code: "MALFORMED", message: "the manifest names no channel" };
 }
 
 /**
@@ -43,9 +46,12 @@ export function verifyManifest(
   const { nowS: trustedTimeS, ...signed } = expected;
   const opened = open(envelope, { ...signed, trustedTimeS });
   if (!("code" in opened)) return opened;
-  throw new OtaError("MANIFEST_REJECTED", opened.message, {
-    details: { rejectCode: opened.code },
-  });
+  throw rejected(opened);
+}
+
+/** What the caller is told of a refusal. */
+export function rejected({ code, message }: Refused): OtaError {
+  return new OtaError("MANIFEST_REJECTED", message, { details: { rejectCode: code } });
 }
 
 /**

@@ -354,7 +354,7 @@ export const RejectCode = {
   EQUIVOCATION: 15,
 
   /**
-   * Revision more than a million above the floor.
+   * Revision more than a million above the floor; at publish, above the head.
    *
    * @generated from enum value: REJECT_CODE_FAST_FORWARD = 16;
    */
