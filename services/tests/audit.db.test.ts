@@ -6,6 +6,7 @@ import { ChannelService } from "@nix-ota/proto/nixota/v1/channel_service_pb";
 import { CheckinService } from "@nix-ota/proto/nixota/v1/checkin_service_pb";
 import { FailureCode, Outcome } from "@nix-ota/proto/nixota/v1/device_pb";
 import { PublishService } from "@nix-ota/proto/nixota/v1/publish_service_pb";
+import { sql } from "kysely";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 
 import type { Store } from "../src/db/store.ts";
@@ -158,10 +159,13 @@ describe.each(DATABASES)("on %s", (kind) => {
     expect(code).toBe(Code.Unimplemented);
   });
 
-  test("no row of the audit can be changed or deleted", async () => {
+  test("no row of the audit can be changed or deleted, nor the table emptied", async () => {
     const { db } = world.store;
     const audit = db.updateTable("audit").set({ actor: "nobody" });
     await expect(audit.execute()).rejects.toThrow(/append-only/);
     await expect(db.deleteFrom("audit").execute()).rejects.toThrow(/append-only/);
+    for (const truncate of [sql`truncate audit`, sql`truncate audit restart identity cascade`]) {
+      await expect(truncate.execute(db)).rejects.toThrow(/append-only/);
+    }
   });
 });

@@ -122,19 +122,17 @@ export async function replaceEnvelope(
     .execute();
 }
 
-/** Stores a listing under its digest; one that is there stays. @returns Whether it was not there. */
+/** Stores a listing under its digest; one that is there stays. */
 export async function insertListing(
   db: Db,
   digest: Uint8Array,
   content: Uint8Array,
-): Promise<boolean> {
-  const stored = await db
+): Promise<void> {
+  await db
     .insertInto("listing")
     .values({ digest, content })
     .onConflict((conflict) => conflict.column("digest").doNothing())
-    .returning("stored_at")
-    .executeTakeFirst();
-  return stored !== undefined;
+    .execute();
 }
 
 /** Those of the digests whose listings are stored. */

@@ -4,7 +4,6 @@ import { keyId } from "@nix-ota/proto/key-file";
 import { listingDigest, parseListing } from "@nix-ota/proto/listing";
 import type { PublishService } from "@nix-ota/proto/nixota/v1/publish_service_pb";
 
-import { recordAudit } from "../access/queries.ts";
 import {
   actorOf,
   callerOf,
@@ -67,16 +66,7 @@ export function publishService(deps: Deps): Partial<ServiceImpl<typeof PublishSe
       const entries = parseListing(listing);
       if (typeof entries === "string") throw new OtaError("LISTING_MALFORMED", entries);
       const digest = listingDigest(listing);
-      await db.transaction().execute(async (transaction) => {
-        if (!(await insertListing(transaction, digest, listing))) return;
-        await recordAudit(transaction, {
-          actor: actorOf(callerOf(context)),
-          action: "PutListing",
-          subject: `listing ${toHex(digest)}`,
-          address: addressOf(context),
-          after: { bytes: listing.length },
-        });
-      });
+      await insertListing(db, digest, listing);
       return { digest };
     },
 
