@@ -63,7 +63,7 @@ function publish(channel: string): PlainCall {
     for (const envelope of Array.isArray(envelopes) ? envelopes : []) {
       const claimed = claimedChannel(Buffer.from(String(envelope), "base64"));
       // One that claims none is for the gate, which says what is wrong with it.
-      if (claimed === "" || claimed === channel) continue;
+      if (typeof claimed !== "string" || claimed === channel) continue;
       throw new ConnectError(
         `a manifest is for channel ${quoted(claimed)}, and the path for ${quoted(channel)}`,
         Code.InvalidArgument,

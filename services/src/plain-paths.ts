@@ -96,7 +96,10 @@ async function answer(
 /** Without what speaks of another form of body or answer. */
 function plainHeaders(given: Headers): Headers {
   const header = new Headers(given);
-  for (const name of ["content-length", "content-encoding", "accept-encoding"]) header.delete(name);
+  // A browser's cookie is for the contract's calls: the form of this body says nothing of its page.
+  for (const name of ["content-length", "content-encoding", "accept-encoding", "cookie"]) {
+    header.delete(name);
+  }
   for (const name of [...header.keys()]) if (name.startsWith("connect-")) header.delete(name);
   header.set("content-type", "application/json");
   return header;

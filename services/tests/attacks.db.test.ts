@@ -214,6 +214,24 @@ describe.each(DATABASES)("attacks on %s", (kind) => {
     },
   );
 
+  test("a console cookie opens none of the plain paths, whose bodies a foreign form could make", async () => {
+    const fromConsole = { "sec-fetch-site": "same-origin", "content-type": "application/json" };
+    const signIn = await fetch(`${server.url}/nixota.v1.AccessService/SignIn`, {
+      method: "POST",
+      headers: fromConsole,
+      body: JSON.stringify({ token: server.token }),
+    });
+    const cookie = signIn.headers.get("set-cookie")?.split(";")[0] ?? "";
+    const asked = async (path: string, init: RequestInit = {}) =>
+      (await fetch(`${server.url}${path}`, { headers: { ...fromConsole, cookie }, ...init }))
+        .status;
+    expect(await asked("/nixota.v1.AccessService/GetCaller", { method: "POST", body: "{}" })).toBe(
+      200,
+    );
+    expect(await asked("/channels/prod/current")).toBe(401);
+    expect(await asked("/channels/prod/publish", { method: "POST", body: "{}" })).toBe(401);
+  });
+
   test("keys that a first publish pins, and signatures that a repeat adds, are in the audit", async () => {
     const channel = "audited";
     const keys = [{ key: KEY }, { key: publicKeyOf(OTHER_SIGNER) }];
