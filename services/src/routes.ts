@@ -14,13 +14,12 @@ import { ChannelService } from "@nix-ota/proto/nixota/v1/channel_service_pb";
 import { CheckinService } from "@nix-ota/proto/nixota/v1/checkin_service_pb";
 import { PublishService } from "@nix-ota/proto/nixota/v1/publish_service_pb";
 
-import { endedCallers } from "./access/ended-callers.ts";
 import { accessService } from "./access/service.ts";
 import type { CallLimits } from "./call-limits.ts";
 import { callLog } from "./call-log.ts";
 import { CALL } from "./call.ts";
 import { callerGate } from "./caller-gate.ts";
-import { callerRecheck } from "./caller-recheck.ts";
+import { callerRecheck, type Recheck } from "./caller-recheck.ts";
 import { channelService } from "./channel/service.ts";
 import { checkinService } from "./checkin/service.ts";
 import { clientAddress, type TrustedProxies } from "./client-address.ts";
@@ -43,8 +42,7 @@ export interface RouteOptions {
   readonly parts: readonly Part[];
   /** How often somebody may call. */
   readonly limits: CallLimits;
-  /** A call that took so long to come has its caller looked at once more, milliseconds. */
-  readonly recheckAfterMs: number;
+  readonly recheck: Recheck;
   /** Proxies whose word about the caller's address is believed. */
   readonly trustedProxies: TrustedProxies;
   /** How much a call may be and take. */
@@ -85,11 +83,7 @@ export function routes(options: RouteOptions): HttpHandler {
   const runs = (part: Part) => options.parts.includes(part);
   const interceptors: Interceptor[] = [
     callLog(deps.log, options.monotonicMs, options.measure),
-    callerRecheck({
-      findEnded: (callers) => endedCallers(deps.db, callers, deps.nowMs()),
-      monotonicMs: options.monotonicMs,
-      afterMs: options.recheckAfterMs,
-    }),
+    callerRecheck(options.recheck, options.monotonicMs),
     createValidateInterceptor(),
   ];
   const gate = callerGate({

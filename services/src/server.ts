@@ -3,6 +3,7 @@ import { setImmediate } from "node:timers/promises";
 import { normalizeServerUrl } from "@nix-ota/proto/auth-statement";
 import type { Logger } from "pino";
 
+import type { Caller } from "./access/caller.ts";
 import { sweepSessions } from "./access/console-queries.ts";
 import { endedCallers } from "./access/ended-callers.ts";
 import { firstAdminFile } from "./access/first-admin-file.ts";
@@ -144,9 +145,10 @@ async function serve(
     () => readSessionKeys(config.sessionKeyFile),
     () => findSessionSalt(store.db),
   );
-  const refreshing = repeat(() => refreshKeys(keyring, log), limits.refreshKeysMs);
   const random = () => Math.random();
   const checkInIntervalMs = config.checkInIntervalS * 1000;
+  const findEnded = <Asked extends Caller>(callers: readonly Asked[]) =>
+    inTime(endedCallers(store.db, callers, nowMs()));
   const feed = new Feed({
     ...limits,
     readVersions: () => inTime(findVersions(store.db)),
@@ -161,7 +163,7 @@ async function serve(
         nowMs: nowMs(),
         random: random(),
       }),
-    findEnded: (callers) => inTime(endedCallers(store.db, callers, nowMs())),
+    findEnded,
     onFailure: (error) => log.warn({ err: error }, "connected devices hear of changes later"),
     nowMs,
     monotonicMs,
@@ -169,6 +171,7 @@ async function serve(
     after,
   });
   await feed.start();
+  const refreshing = repeat(() => refreshKeys(keyring, feed, log), limits.refreshKeysMs);
   const stopListening = await store.listen(HEAD_NOTIFICATION, () => feed.hint());
   const shutdown = new AbortController();
   const publicUrls = new Set(config.publicUrls);
@@ -237,7 +240,7 @@ async function serve(
       bounds: limits,
       shutdown: shutdown.signal,
       monotonicMs,
-      recheckAfterMs: limits.recheckAfterMs,
+      recheck: { findEnded, afterMs: limits.recheckAfterMs },
       measure: metrics.callEnded,
       isReady,
       requireOnlooker: mayLook,
@@ -330,10 +333,13 @@ function after(delayMs: number, run: () => void): () => void {
 }
 
 /** Keys that cannot be read anew leave those of before, so that no device is turned away. */
-async function refreshKeys(keyring: SessionKeyring, log: Logger): Promise<void> {
+async function refreshKeys(keyring: SessionKeyring, feed: Feed, log: Logger): Promise<void> {
   try {
-    const { kind, ...detail } = await keyring.refresh();
+    const refreshed = await keyring.refresh();
+    const { kind, ...detail } = refreshed;
     if (kind === "changed") log.info(detail, "session keys changed");
+    // A stream that a stolen key opened would else outlive it by the stream's life.
+    if (refreshed.kind === "changed" && refreshed.isKeyGone) feed.endDevices();
     if (kind === "unreadable") log.error(detail, "the session keys stay as they were");
   } catch (err) {
     log.warn({ err }, "the session keys could not be read again");

@@ -11,6 +11,7 @@ import { createPostgresDatabase } from "./databases.testkit.ts";
 import { seed } from "./manifests.testkit.ts";
 import { ServerProcess } from "./server-process.testkit.ts";
 import { clientsOf, TestDevice } from "./server.testkit.ts";
+import { OpenStream } from "./streams.testkit.ts";
 
 let folder = "";
 beforeEach(() => {
@@ -84,7 +85,7 @@ test("the session key is rotated under two servers without a restart, and no dev
   );
 }, 60_000);
 
-test("a database that was restored ends the sessions of every device within 15 s", async () => {
+test("a database that was restored ends the sessions of every device, and their streams, within 15 s", async () => {
   const url = await createPostgresDatabase();
   writeKeys(newKey());
   const argv = ["--listen", "127.0.0.1:0", "--data-dir", folder];
@@ -92,12 +93,15 @@ test("a database that was restored ends the sessions of every device within 15 s
   const device = new TestDevice(server.url, "gw-1", seed(1));
   await device.enrol({ channel: "prod" });
   const { sessionToken } = await device.authenticate();
+  await using watch = OpenStream.watch(device.clients.checkin, device.id);
+  await watch.directive();
   const sql = postgres(url, { max: 1 });
   await sql`update installation set session_salt = sha256('another')`;
   await sql.end();
   await expect
     .poll(() => takes(server, sessionToken), { timeout: 15_000 })
     .toBe("CREDENTIAL_INVALID");
+  expect(reasonOf(await watch.end())?.reason).toBe("STREAM_ENDED");
   await device.authenticate();
   await device.report();
 }, 60_000);

@@ -33,7 +33,8 @@ test("keys are rotated in four steps, in each of which every replica takes every
   for (const file of steps) {
     for (const changed of [one, two]) {
       changed.world.file = file;
-      await changed.refresh();
+      const isKeyGone = file.length === 1;
+      expect(await changed.refresh()).toMatchObject({ keyCount: file.length, isKeyGone });
       const given = [one.issue(), two.issue(), ...(file.length === 1 ? [] : [before])];
       for (const token of given) expect([one.takes(token), two.takes(token)]).toEqual([true, true]);
     }
@@ -54,7 +55,7 @@ test("a database that was restored voids every session given before", async () =
   const one = await replica([OLD]);
   const token = one.issue();
   one.world.salt = new Uint8Array(32).fill(9);
-  expect(await one.refresh()).toEqual({ kind: "changed", keyCount: 1 });
+  expect(await one.refresh()).toEqual({ kind: "changed", keyCount: 1, isKeyGone: true });
   expect(await one.refresh()).toEqual({ kind: "same" });
   expect(one.takes(token)).toBe(false);
   expect(one.takes(one.issue())).toBe(true);

@@ -16,7 +16,8 @@ export interface SessionKeyring {
 /** What came of reading the keys again. */
 export type Refreshed =
   | { readonly kind: "same" }
-  | { readonly kind: "changed"; readonly keyCount: number }
+  /** `isKeyGone`: sessions of some key that was there are void. */
+  | { readonly kind: "changed"; readonly keyCount: number; readonly isKeyGone: boolean }
   | { readonly kind: "unreadable"; readonly problem: string };
 
 /**
@@ -39,16 +40,20 @@ export async function openSessionKeyring(
       if (typeof found === "string") return { kind: "unreadable", problem: found };
       const before = current;
       current = salted(found, await readSalt());
-      return areSame(before, current)
-        ? { kind: "same" }
-        : { kind: "changed", keyCount: current.length };
+      if (areSame(before, current)) return { kind: "same" };
+      const isKeyGone = before.some((key) => !current.some((one) => isSame(one, key)));
+      return { kind: "changed", keyCount: current.length, isKeyGone };
     },
   };
 }
 
 function areSame(some: SessionKeys, others: SessionKeys): boolean {
   if (some.length !== others.length) return false;
-  return some.every((key, index) => Buffer.from(key).equals(others[index] ?? new Uint8Array()));
+  return some.every((key, index) => isSame(key, others[index] ?? new Uint8Array()));
+}
+
+function isSame(one: Uint8Array, other: Uint8Array): boolean {
+  return Buffer.from(one).equals(other);
 }
 
 /** The keys of one installation: neither the file nor the database alone makes a session. */

@@ -50,6 +50,8 @@ export interface FeedCounts extends PushCounts {
 const RETRY_MS = 1_000;
 /** Least rest between two batches. */
 const LEAST_REST_MS = 10;
+/** Streams that end together are opened anew over so long. */
+const END_WITHIN_MS = 4_000;
 
 /**
  * Tells connected devices what they are to do the moment it changes: follows
@@ -182,6 +184,18 @@ export class Feed {
     const directive = await take();
     for (const [stream, at] of begun) stream.answered(at, channel, directive);
     return directive;
+  }
+
+  /**
+   * Ends the streams of all devices, spread over some seconds: the sessions that
+   * opened them may be void. Devices open others with what is good.
+   */
+  endDevices(): void {
+    const { after, random } = this.#options;
+    const reason = streamEnded("the keys of sessions changed");
+    for (const stream of this.#subscribers.all()) {
+      after(random() * END_WITHIN_MS, () => stream.end(reason));
+    }
   }
 
   /** Reads and decides nothing any more. Streams are ended by their calls. */

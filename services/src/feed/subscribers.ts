@@ -14,6 +14,10 @@ export class Subscribers {
     return this.#byDevice.size;
   }
 
+  all(): readonly DeviceStream[] {
+    return [...this.#streams];
+  }
+
   add(stream: DeviceStream): void {
     this.#streams.add(stream);
     put(this.#byDevice, stream.session.deviceId, stream);
