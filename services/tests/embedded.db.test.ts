@@ -10,6 +10,7 @@ import { afterEach, beforeEach, expect, test } from "vitest";
 import { DataDirInUse, lockDataDir } from "../src/db/data-dir-lock.ts";
 import { openEmbedded } from "../src/db/embedded.ts";
 import { migrate, SchemaTooNew } from "../src/db/migrate.ts";
+import { MIGRATIONS } from "../src/db/migrations/all.ts";
 
 let folder = "";
 beforeEach(() => {
@@ -91,7 +92,7 @@ test("every commit reaches the disk, the log of changes stays small, a later sch
   const store = await openEmbedded(folder);
   try {
     expect(store.durable).toBe(true);
-    expect(await migrate(store.db)).toEqual(["0001-first-tables"]);
+    expect(await migrate(store.db)).toEqual(Object.keys(MIGRATIONS));
     expect(await migrate(store.db)).toEqual([]);
     const settings = await sql<{ name: string; setting: string }>`
       select name, setting from pg_settings
@@ -134,7 +135,7 @@ test("a power cut while the cluster is made leaves nothing that is taken for one
   writeFileSync(join(folder, "postgres", "PG_VERSION"), "18\n");
   writeFileSync(join(folder, "postgres.unfinished"), "");
   const store = await openEmbedded(folder);
-  expect(await migrate(store.db)).toHaveLength(1);
+  expect(await migrate(store.db)).toEqual(Object.keys(MIGRATIONS));
   await store.close();
   expect(readdirSync(folder).toSorted()).toEqual(["lock.1", "postgres"]);
 });
