@@ -40,3 +40,30 @@ test("an answer that nobody reads is given up, over HTTP/1.1 and HTTP/2", async 
     await listener.close(1_000);
   }
 });
+
+test("a stream outlives the limits of ordinary answers and bodies, over HTTP/1.1 and HTTP/2", async () => {
+  const listener = await listen(
+    { host: "127.0.0.1", port: 0 },
+    {
+      isStream: (url) => url === "/stream",
+      handler(_request, response) {
+        response.write("a");
+        setTimeout(() => response.end("b"), 600);
+      },
+    },
+    { ...LIMITS, answerMs: 100, requestMs: 100, headersMs: 100 },
+  );
+  const session = http2.connect(`http://127.0.0.1:${listener.port}`);
+  try {
+    // A body without an end, as the reports of a device are.
+    const heard = session.request({ ":method": "POST", ":path": "/stream" }, { endStream: false });
+    const [answer, bytes] = await Promise.all([
+      fetch(`http://127.0.0.1:${listener.port}/stream`).then(async (got) => await got.text()),
+      heard.setEncoding("utf8").toArray(),
+    ]);
+    expect([answer, bytes.join("")]).toEqual(["ab", "ab"]);
+  } finally {
+    session.destroy();
+    await listener.close(1_000);
+  }
+});

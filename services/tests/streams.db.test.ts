@@ -1,14 +1,16 @@
 import * as http2 from "node:http2";
 
 import { Code, ConnectError } from "@connectrpc/connect";
+import { EnrolmentMode } from "@nix-ota/proto/nixota/v1/channel_pb";
+import { DeviceStanding } from "@nix-ota/proto/nixota/v1/device_pb";
 import { reasonOf } from "@nix-ota/proto/reason";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 
 import { announceChannels } from "../src/db/announce.ts";
 import type { Store } from "../src/db/store.ts";
 import { DATABASES, openTestStore } from "./databases.testkit.ts";
-import { envelope, KEY } from "./manifests.testkit.ts";
-import { clientsOf, TestServer, type TestDevice } from "./server.testkit.ts";
+import { envelope, KEY, seed } from "./manifests.testkit.ts";
+import { clientsOf, TestDevice, TestServer } from "./server.testkit.ts";
 import { Connection, OpenStream, StalledReader, wordOf } from "./streams.testkit.ts";
 
 const LIMITS = { rereadMs: 500, heartbeatMs: 200, stalledMs: 1_000 };
@@ -90,6 +92,56 @@ describe.each(DATABASES)("streams on %s", (kind) => {
     await setPaused(true);
     expect(wordOf(await watch.directive())).toBe("hold PAUSED");
     await setPaused(false);
+    expect(wordOf(await watch.directive())).toBe("offer r1");
+  });
+
+  test("what an operator does to the release or the device is told at once", async () => {
+    const { device, token } = await signedIn();
+    await publish(1n);
+    const applied = { committedRevision: 1n, floor: { revision: 1n } };
+    await device.report({ channel, ...applied });
+    await publish(2n);
+    await using watch = openWatch(token, device.id);
+    const heard = async () => wordOf(await watch.directive());
+    expect(await heard()).toBe("offer r2");
+    const { checkin, publish: rollouts, channel: channels } = server.admin;
+    await rollouts.pauseRollout({ channel, revision: 2n });
+    expect(await heard()).toBe("hold PAUSED");
+    await rollouts.resumeRollout({ channel, revision: 2n });
+    expect(await heard()).toBe("offer r2");
+    await channels.updateChannel({ name: channel, paused: true });
+    expect(await heard()).toBe("hold PAUSED");
+    await channels.updateChannel({ name: channel, paused: false });
+    expect(await heard()).toBe("offer r2");
+    const deviceIds = [device.id];
+    await checkin.updateDevices({ deviceIds, pinnedRevision: 1n });
+    expect(await heard()).toBe("hold PINNED");
+    await checkin.updateDevices({ deviceIds, pinnedRevision: 0n });
+    expect(await heard()).toBe("offer r2");
+    await device.report({ channel, ...applied, quarantinedRevisions: [2n] });
+    await checkin.updateDevices({ deviceIds, retryRevision: 2n });
+    const retry = await watch.directive();
+    expect([wordOf(retry), retry.retryRevision]).toEqual(["offer r2", 2n]);
+    await checkin.updateDevices({ deviceIds, standing: DeviceStanding.REVOKED });
+    expect(reasonOf(await watch.end())?.reason).toBe("DEVICE_REVOKED");
+  });
+
+  test("a device that waits for approval hears that it was accepted", async () => {
+    await publish(1n);
+    await server.admin.channel.updateChannel({ name: channel, enrolment: EnrolmentMode.APPROVE });
+    const device = new TestDevice(server.url, `gw-${count}`, seed(count));
+    await device.enrol({ channel });
+    const { sessionToken } = await device.authenticate();
+    await using watch = openWatch(sessionToken, device.id);
+    const pending = await watch.directive();
+    expect([wordOf(pending), pending.standing]).toEqual([
+      "hold NOT_ENROLLED",
+      DeviceStanding.PENDING,
+    ]);
+    await server.admin.checkin.updateDevices({
+      deviceIds: [device.id],
+      standing: DeviceStanding.ACCEPTED,
+    });
     expect(wordOf(await watch.directive())).toBe("offer r1");
   });
 
