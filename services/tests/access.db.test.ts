@@ -167,13 +167,15 @@ describe.each(DATABASES)("on %s", (kind) => {
     expect((await lastUse()) ?? 1).toSatisfy((ms: number) => ms % 60_000 === 0);
   });
 
-  test("names that stand for files, ends in the past and unknown scopes are refused", async () => {
+  test("names that stand for files or read like another, ends in the past and unknown scopes are refused", async () => {
     const { access } = server.admin;
     const past = timestampFromMs(Date.now() - 1);
     const never = { seconds: 2n ** 62n, nanos: 0 };
     const calls = [
       access.createToken({ name: "publish-token", scopes: ["read"] }),
       access.createToken({ name: "a\0b", scopes: ["read"] }),
+      access.createToken({ name: "admin-token\u200b", scopes: ["read"] }),
+      access.createToken({ name: "admin-token ", scopes: ["read"] }),
       access.createToken({ name: "late", scopes: ["read"], expiresAt: past }),
       access.createToken({ name: "late", scopes: ["read"], expiresAt: never }),
       access.createToken({ name: "odd", scopes: ["publish:"] }),

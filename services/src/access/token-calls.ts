@@ -126,7 +126,10 @@ function described({ name, scopes, expiresAt, revokedAt, suspendedAt }: StoredTo
 }
 
 function readName(name: string): string {
-  if (/\p{Cc}/u.test(name)) throw unusable("the name has control characters; leave them out");
+  // Of two names that read alike the audit could not tell who it was.
+  if (/\p{Cc}|\p{Cf}|^\s|\s$/u.test(name)) {
+    throw unusable("the name has characters that nobody sees; leave them out");
+  }
   if (!RESERVED_NAMES.includes(name)) return name;
   throw unusable(`the name ${name} means another token in the audit; take another`);
 }
