@@ -160,6 +160,7 @@ export class TestDevice {
   readonly seed: Uint8Array;
   readonly #url: string;
   #clients: Clients;
+  #token = "";
   #sequence = 0n;
 
   constructor(url: string, id: string, seed: Uint8Array) {
@@ -171,6 +172,11 @@ export class TestDevice {
 
   get clients(): Clients {
     return this.#clients;
+  }
+
+  /** Of its newest session; empty before the first. */
+  get token(): string {
+    return this.#token;
   }
 
   async prove(serverUrl = this.#url) {
@@ -185,7 +191,8 @@ export class TestDevice {
 
   async authenticate() {
     const answer = await this.#clients.checkin.authenticate({ auth: await this.prove() });
-    this.#clients = clientsOf(this.#url, answer.sessionToken);
+    this.#token = answer.sessionToken;
+    this.#clients = clientsOf(this.#url, this.#token);
     return answer;
   }
 
