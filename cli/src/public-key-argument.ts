@@ -1,8 +1,10 @@
-import { readFile } from "node:fs/promises";
-
 import { parsePublicKey, type PublicKey } from "@nix-ota/proto/key-file";
 
 import { CliError } from "./cli-error.ts";
+import { readFileBounded } from "./read-file.ts";
+
+/** No public key is longer, with a name before it and a line feed behind. */
+const LIMIT_BYTES = 4096;
 
 /**
  * A public key as people give it: the text itself, or the name of a file that holds it.
@@ -12,7 +14,7 @@ import { CliError } from "./cli-error.ts";
 export async function readPublicKey(argument: string): Promise<PublicKey> {
   const direct = parsePublicKey(argument);
   if (typeof direct !== "string") return direct;
-  const text = await readFile(argument, "utf8").catch(() => undefined);
+  const text = await readFileBounded(argument, LIMIT_BYTES, "").catch(() => undefined);
   const inFile = text === undefined ? direct : parsePublicKey(text);
   if (typeof inFile !== "string") return inFile;
   throw new CliError(

@@ -5,6 +5,7 @@ import { ExitCode, exitCodeOf } from "./exit-code.ts";
 import type { Host } from "./host.ts";
 import { createOutput, eraseLine } from "./output.ts";
 import { createProgram } from "./program.ts";
+import { withoutSecrets } from "./without-secrets.ts";
 
 /** Runs a command line, without the program's own name, and gives the exit code. Never throws. */
 export async function runCommand(args: readonly string[], host: Host): Promise<number> {
@@ -23,11 +24,11 @@ function report(error: unknown, debug: boolean, host: Host): void {
   const output = createOutput(host, { json: false, quiet: false });
   // A step that was under way may have left its line of progress.
   host.stderr.write(
-    `${eraseLine(host)}${output.paintNote("red", "error:")} ${sentenceOf(error, host)}\n`,
+    `${eraseLine(host)}${output.paintNote("red", "error:")} ${withoutSecrets(sentenceOf(error, host))}\n`,
   );
   if (!debug) return;
   for (let at: unknown = error; at instanceof Error; at = at.cause)
-    host.stderr.write(`${at.stack ?? at.message}\n`);
+    host.stderr.write(`${withoutSecrets(at.stack ?? at.message)}\n`);
 }
 
 function sentenceOf(error: unknown, host: Host): string {

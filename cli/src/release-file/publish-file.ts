@@ -66,11 +66,19 @@ export async function publishFile(
   try {
     sayPublished(await deliver(server, delivery, host, output), preview, output);
   } catch (error) {
-    if (!(error instanceof CliError) || !wasOvertaken(error)) throw error;
+    if (!(error instanceof CliError) || error.refusal === undefined) throw error;
+    const more = { cause: error, refusal: error.refusal };
+    if (error.refusal.reason === "KEYS_REQUIRED")
+      throw new CliError(
+        "refused",
+        `channel ${channel} has no signing keys yet; name those that signed with --public-key, which pins them`,
+        more,
+      );
+    if (!wasOvertaken(error)) throw error;
     throw new CliError(
       "refused",
       `another release took ${revisionText(revision)} on ${channel}; prepare and sign it again`,
-      { cause: error, ...(error.refusal === undefined ? {} : { refusal: error.refusal }) },
+      more,
     );
   }
   return { channel, revision };

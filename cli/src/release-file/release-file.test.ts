@@ -346,6 +346,17 @@ it("publishes only what is signed, under the keys that are named", async () => {
   expect(double.releases.size).toBe(2);
 });
 
+it("says by which flag a first publish names the keys that it pins", async () => {
+  const double = serverDouble();
+  const { file } = await signed(await prepared(double));
+  const wishes = { threshold: 1, dryRun: false, yes: false };
+  await expect(publishFile(file, [], wishes, meansOf(double))).rejects.toThrow(
+    "channel prod has no signing keys yet; name those that signed with --public-key",
+  );
+  await publishFile(file, [publicHalf(KEY)], wishes, meansOf(double));
+  expect(double.releases.size).toBe(1);
+});
+
 it("asks to prepare again when another release took the number meanwhile", async () => {
   const double = await afterFirst();
   const { file } = await signed(await prepared(double));
