@@ -180,7 +180,7 @@ export const allowedImports: readonly Row[] = [
   {
     files: "services/src/{listener,health,maintenance,repeat,certificate-renewal}.ts",
     imports: [
-      "services/src/{limits,listener,repeat,tls-front,tls-identity}.ts",
+      "services/src/{limits,listener,repeat,tls-front,tls-identity,within}.ts",
       "services/src/db/*.ts",
     ],
     packages: ["node:*", "@connectrpc/connect-node", "pino"],

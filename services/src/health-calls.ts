@@ -38,6 +38,8 @@ export function healthCalls(parts: HealthParts): ServiceImpl<typeof Health> {
           details: { retryAfterMs: parts.lookMs },
         });
       }
+      // Of a caller who is gone no abort is heard any more.
+      if (signal.aborted) throw callEnd(signal);
       watches += 1;
       // Not in a `finally`: a generator whose reader is gone may never be resumed.
       signal.addEventListener("abort", () => (watches -= 1), { once: true });

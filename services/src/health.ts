@@ -1,4 +1,5 @@
 import type { HttpHandler } from "./listener.ts";
+import { within } from "./within.ts";
 
 /** Longest time that readiness waits for the database. */
 const READY_LIMIT_MS = 3_000;
@@ -39,23 +40,18 @@ export function healthPages(isReady: () => Promise<boolean>): HttpHandler {
 export function readiness(isUp: () => Promise<boolean>): () => Promise<boolean> {
   let look: Promise<boolean> | undefined;
   return () => {
-    look ??= within(isUp(), READY_LIMIT_MS).finally(() => {
+    look ??= isUpInTime(isUp).finally(() => {
       look = undefined;
     });
     return look;
   };
 }
 
-/** Whether the promise turned out true in time. */
-async function within(promise: Promise<boolean>, limitMs: number): Promise<boolean> {
-  const { promise: late, resolve } = Promise.withResolvers<boolean>();
-  const timer = setTimeout(() => resolve(false), limitMs);
+async function isUpInTime(isUp: () => Promise<boolean>): Promise<boolean> {
   try {
-    return await Promise.race([promise, late]);
+    return (await within(isUp(), READY_LIMIT_MS)) === true;
   } catch {
     // The database does not answer: that is what was asked, and the log of calls tells why.
     return false;
-  } finally {
-    clearTimeout(timer);
   }
 }

@@ -170,8 +170,12 @@ async function serve(
     random,
     after,
   });
+  // What runs by itself would keep the process of a server that could not listen.
+  await using untilItListens = new AsyncDisposableStack();
+  untilItListens.defer(() => feed.stop());
   await feed.start();
   const refreshing = repeat(() => refreshKeys(keyring, feed, log), limits.refreshKeysMs);
+  untilItListens.defer(() => refreshing.stop());
   const stopListening = await store.listen(HEAD_NOTIFICATION, () => feed.hint());
   const shutdown = new AbortController();
   const publicUrls = new Set(config.publicUrls);
@@ -262,6 +266,7 @@ async function serve(
       ),
     }),
   });
+  untilItListens.move();
   const scheme = tls === undefined ? "http" : "https";
   const url = `${scheme}://${hostForUrl(config.listen.host)}:${listener.port}`;
   if (publicUrls.size === 0) {

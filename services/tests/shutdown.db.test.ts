@@ -1,4 +1,6 @@
+import { once } from "node:events";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import * as net from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
@@ -179,4 +181,15 @@ describe.each(DATABASES)("told to end under load on %s", (kind) => {
       expect(await server.end("SIGTERM")).toBe(0);
     },
   );
+});
+
+test("a server that cannot listen says so and ends, with exit code 1", async () => {
+  const taken = net.createServer().listen(0, "127.0.0.1");
+  await once(taken, "listening");
+  const listen = `127.0.0.1:${(taken.address() as net.AddressInfo).port}`;
+  const argv = ["--listen", listen, "--data-dir", join(folder, "data")];
+  await expect(
+    ServerProcess.start(argv, { DATABASE_URL: await createPostgresDatabase() }),
+  ).rejects.toThrow(/^the server ended with 1: .*EADDRINUSE/);
+  taken.close();
 });

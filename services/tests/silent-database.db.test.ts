@@ -126,3 +126,14 @@ test("a database that ends its sessions in the middle of transactions ends no pr
   await worksAgain();
   await admin.end();
 });
+
+test("who listened to a database that is gone lets go of it without an error", async () => {
+  const url = new URL(inject("postgresUrl"));
+  const gone = await Wire.to(url);
+  url.host = `127.0.0.1:${gone.port}`;
+  const other = openPostgresql(url.href, () => undefined, MINUTE);
+  const stopListening = await other.listen("anything", () => undefined);
+  await gone[Symbol.asyncDispose]();
+  await expect(stopListening()).resolves.toBeUndefined();
+  await other.close();
+});

@@ -32,7 +32,8 @@ export function fleetWatchCalls(
         if (told === undefined || !equals(FleetSummarySchema, told, summary)) {
           [told, toldAtMs] = [summary, nowMs];
           yield { summary };
-        } else if (nowMs - toldAtMs >= deps.heartbeatMs) {
+        } else if (Math.abs(nowMs - toldAtMs) >= deps.heartbeatMs) {
+          // Either way: a clock that was set back is no reason for silence.
           toldAtMs = nowMs;
           yield {};
         }

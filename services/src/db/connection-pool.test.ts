@@ -96,3 +96,14 @@ test("one that is spoilt, lost or old is not lent again", async () => {
   await pool.end();
   expect(lines.at(-1)?.ended).toBe("ended");
 });
+
+test("who waits when the pool ends is refused at once, and so is who asks later", async () => {
+  const { pool, lines } = poolOf(1);
+  const lent = await pool.connect();
+  const waiting = expect(pool.connect()).rejects.toMatchObject({ kind: "DATABASE_UNAVAILABLE" });
+  await pool.end();
+  await waiting;
+  await expect(pool.connect()).rejects.toMatchObject({ kind: "DATABASE_UNAVAILABLE" });
+  lent.release();
+  expect([pool.use.waiting, lines.length]).toEqual([0, 1]);
+});

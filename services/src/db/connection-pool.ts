@@ -29,6 +29,7 @@ export interface ConnectionPoolOptions {
 
 interface Waiting {
   readonly lend: (connection: PooledConnection) => void;
+  readonly refuse: (reason: OtaError) => void;
   readonly timer: NodeJS.Timeout;
 }
 
@@ -40,6 +41,7 @@ export class ConnectionPool implements PostgresPool {
   readonly #lent = new Set<PooledConnection>();
   readonly #openedAt = new WeakMap<PooledConnection, number>();
   readonly #waiting = new Set<Waiting>();
+  #isEnding = false;
 
   constructor(options: ConnectionPoolOptions) {
     this.#own = { monotonicMs: () => performance.now(), ...options };
@@ -50,8 +52,9 @@ export class ConnectionPool implements PostgresPool {
     return { inUse: this.#lent.size, waiting: this.#waiting.size, size: this.#own.size };
   }
 
-  /** @throws {OtaError} DATABASE_UNAVAILABLE when none is free in time. */
+  /** @throws {OtaError} DATABASE_UNAVAILABLE when none is free in time, or the pool ended. */
   async connect(): Promise<PostgresPoolClient> {
+    if (this.#isEnding) throw ending();
     const connection = this.#take() ?? (await this.#wait());
     const query = async <R>(text: string, parameters: readonly unknown[]) =>
       await connection.query<R>(text, parameters);
@@ -61,7 +64,14 @@ export class ConnectionPool implements PostgresPool {
     };
   }
 
+  /** Ends every connection in good order; whoever waits for one, or asks later, is refused. */
   async end(): Promise<void> {
+    this.#isEnding = true;
+    for (const { refuse, timer } of this.#waiting) {
+      clearTimeout(timer);
+      refuse(ending());
+    }
+    this.#waiting.clear();
     const all = [...this.#idle, ...this.#lent];
     await Promise.all(all.map(async (connection) => await connection.end(this.#own.endLimitS)));
   }
@@ -95,6 +105,7 @@ export class ConnectionPool implements PostgresPool {
     return await new Promise((resolve, reject) => {
       const waiting: Waiting = {
         lend: resolve,
+        refuse: reject,
         timer: setTimeout(() => {
           this.#waiting.delete(waiting);
           const sentence = `no connection to the database within ${this.#own.waitMs} ms`;
@@ -117,4 +128,8 @@ export class ConnectionPool implements PostgresPool {
     clearTimeout(next.timer);
     next.lend(free);
   }
+}
+
+function ending(): OtaError {
+  return new OtaError("DATABASE_UNAVAILABLE", "the server lets go of the database");
 }

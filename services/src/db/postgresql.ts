@@ -60,7 +60,10 @@ export function openPostgresql(
     durable: true,
     async listen(notification, heard) {
       const { unlisten } = await listener.listen(notification, heard, heard);
-      return unlisten;
+      // A database that is gone tells nobody anything more.
+      return async () => {
+        await unlisten().catch(() => undefined);
+      };
     },
     async maintain() {
       // PostgreSQL's own processes vacuum and checkpoint.
