@@ -94,7 +94,7 @@ export const allowedImports: readonly Row[] = [
   },
   {
     files: "services/src/backup/*queries.ts",
-    imports: [DATABASE],
+    imports: [DATABASE, "services/src/db/statement-time.ts"],
     packages: ["kysely"],
   },
   {
@@ -243,7 +243,7 @@ export const allowedImports: readonly Row[] = [
     imports: [
       DATABASE,
       SQL_PARTS,
-      "services/src/db/announce.ts",
+      "services/src/db/{announce,statement-time}.ts",
       WORDS,
       `${FEATURES}/${no([...HANDLERS, ...CARRIERS])}.ts`,
       PROTO,

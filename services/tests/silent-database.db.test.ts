@@ -8,6 +8,7 @@ import { afterAll, beforeAll, expect, inject, test } from "vitest";
 
 import type { Database } from "../src/db/database.ts";
 import { openPostgresql } from "../src/db/postgresql.ts";
+import { allowTime } from "../src/db/statement-time.ts";
 import type { Store } from "../src/db/store.ts";
 import { answerTo } from "../src/errors.ts";
 import { OtaError } from "../src/ota-error.ts";
@@ -125,6 +126,17 @@ test("a database that ends its sessions in the middle of transactions ends no pr
   expect(await outcome(resting)).not.toBe("answered");
   await worksAgain();
   await admin.end();
+});
+
+test("a transaction that was given time is waited for, and none after it", async () => {
+  await worksAgain();
+  const long = sql`select pg_sleep(${(2 * SILENCE_MS) / 1000}::text::float8)`;
+  const given = store.db.transaction().execute(async (transaction) => {
+    await allowTime(transaction, MINUTE);
+    await long.execute(transaction);
+  });
+  expect(await outcome(given)).toBe("answered");
+  expect(await outcome(long.execute(store.db))).toBe("DATABASE_UNAVAILABLE");
 });
 
 test("who listened to a database that is gone lets go of it without an error", async () => {

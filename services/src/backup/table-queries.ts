@@ -1,6 +1,7 @@
 import { sql } from "kysely";
 
 import { TABLES, type Db } from "../db/database.ts";
+import { allowTime } from "../db/statement-time.ts";
 
 /** A table and its columns with their types, as the database has them. */
 export interface StoredTable {
@@ -19,8 +20,8 @@ export interface StoredTable {
  */
 export async function beginWholesale(db: Db): Promise<void> {
   await sql`select set_config('timezone', 'UTC', true), set_config('datestyle', 'ISO, YMD', true),
-    set_config('statement_timeout', '0', true),
     set_config('idle_in_transaction_session_timeout', '0', true)`.execute(db);
+  await allowTime(db, 0);
 }
 
 /** Every table of ours that is there; those that others refer to come first. */

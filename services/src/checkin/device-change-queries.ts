@@ -3,6 +3,7 @@ import { sql, type RawBuilder } from "kysely";
 
 import { announceChannels } from "../db/announce.ts";
 import type { Db } from "../db/database.ts";
+import { allowTime } from "../db/statement-time.ts";
 import { OtaError } from "../ota-error.ts";
 import { type DeviceChange, MOST_TAGS, type Selection } from "./device-change.ts";
 import { conditionOf } from "./device-condition.ts";
@@ -13,7 +14,7 @@ const MOST_TOLD = 100;
 /** Devices whose state before is told. */
 const MOST_BEFORE = 20;
 
-/** Below the longest that a call may take. */
+/** Orders about a whole fleet take longer than a statement of a device may; below the longest that a call may take. */
 const LONGEST_ORDER_MS = 50_000;
 
 /** Whom an order is about, and what its giver may. */
@@ -65,7 +66,7 @@ export async function changeDevices(
   ordered: Ordered,
   change: DeviceChange,
 ): Promise<OrderOutcome> {
-  await takeTime(db);
+  await allowTime(db, LONGEST_ORDER_MS);
   const { isDryRun } = ordered;
   const { publicKey } = change;
   const key = publicKey === undefined ? sql`d.public_key` : bytes(publicKey);
@@ -107,7 +108,7 @@ export async function changeDevices(
  * could wait for each other.
  */
 export async function forgetDevices(db: Db, ordered: Ordered): Promise<OrderOutcome> {
-  await takeTime(db);
+  await allowTime(db, LONGEST_ORDER_MS);
   const { isDryRun } = ordered;
   const held = isDryRun
     ? sql``
@@ -181,11 +182,6 @@ function int8(revision: bigint | undefined): RawBuilder<unknown> {
 
 function bytes(value: Uint8Array): RawBuilder<unknown> {
   return sql`decode(${toHex(value)}::text, 'hex')`;
-}
-
-/** Until the transaction ends: orders about a whole fleet take more than a statement of a device may. */
-async function takeTime(db: Db): Promise<void> {
-  await sql.raw(`set local statement_timeout = ${LONGEST_ORDER_MS}`).execute(db);
 }
 
 /** Has every process decide anew about the devices that were changed. */

@@ -6,6 +6,7 @@ import postgres from "postgres";
 import { OtaError } from "../ota-error.ts";
 import { LATE, within } from "../within.ts";
 import type { PooledConnection } from "./connection-pool.ts";
+import { timeAllowedBy } from "./statement-time.ts";
 
 /** Where a database is, as the driver reads it from the URL. */
 interface Place {
@@ -26,12 +27,14 @@ export class PostgresqlConnection implements PooledConnection {
   readonly #silenceMs: number;
   #socket: Socket | undefined;
   #isLost = false;
+  /** Beyond the usual silence; of the transaction under way. */
+  #allowedMs = 0;
 
   /**
    * @param options Of the driver.
    * @param place How many connections were made before: where the URL names
    * several hosts, each is the next one's.
-   * @param silenceMs How long an answer may take.
+   * @param silenceMs How long an answer may take, beyond what its transaction allows.
    */
   constructor(
     url: string,
@@ -61,13 +64,16 @@ export class PostgresqlConnection implements PooledConnection {
   async query<R>(text: string, parameters: readonly unknown[]): Promise<PostgresQueryResult<R>> {
     if (this.#isLost) throw unavailable("the connection to the database was lost");
     const asked = this.#sql.unsafe(text, [...parameters] as never[], { prepare: true });
-    const answer = await within(asked, this.#silenceMs).catch((error: unknown) => {
+    const limitMs = Math.max(this.#silenceMs, this.#allowedMs);
+    const answer = await within(asked, limitMs).catch((error: unknown) => {
       throw this.#failure(error);
     });
     if (answer === LATE) {
       this.close();
-      throw unavailable(`no answer of the database within ${this.#silenceMs} ms`);
+      throw unavailable(`no answer of the database within ${limitMs} ms`);
     }
+    if (/^(commit|rollback)$/.test(text)) this.#allowedMs = 0;
+    else this.#allowedMs = timeAllowedBy(text) ?? this.#allowedMs;
     return {
       command: answer.command as PostgresQueryResult<R>["command"],
       rowCount: answer.count,
