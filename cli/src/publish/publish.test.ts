@@ -1,5 +1,7 @@
+import { create } from "@bufbuild/protobuf";
 import { publicHalf } from "@nix-ota/proto/key-file";
 import { listingDigest, makeListing } from "@nix-ota/proto/listing";
+import { RolloutState, RolloutSchema } from "@nix-ota/proto/nixota/v1/rollout_pb";
 import { expect, it } from "vitest";
 
 import { createOutput } from "../output.ts";
@@ -336,4 +338,20 @@ it("compares with the listing that the head pins, and with no other that the ser
   const host = await run(double, publicationOf(CLOSURE_2));
   expect(host.err()).toContain("cannot be compared: there is no listing that the head pins");
   expect(host.err()).not.toContain("made-up");
+});
+
+it("warns that nobody is offered the release while its channel is paused", async () => {
+  const double = serverDouble();
+  double.afterPublish = () => {
+    const release = double.releases.get(1n);
+    if (release === undefined) throw new Error("nothing was published");
+    release.rollout = create(RolloutSchema, {
+      state: RolloutState.PAUSED,
+      explanation: "channel prod is paused; resume it",
+    });
+  };
+  const host = await run(double, publicationOf(CLOSURE_1));
+  expect(host.err()).toContain(
+    "warning: no device is offered r1 yet: channel prod is paused; resume it\n",
+  );
 });

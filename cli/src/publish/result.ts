@@ -2,6 +2,7 @@ import { toHex } from "@nix-ota/proto/hash";
 import { keyId, type PublicKey } from "@nix-ota/proto/key-file";
 import type { PublishResponse } from "@nix-ota/proto/nixota/v1/publish_service_pb";
 import type { Release } from "@nix-ota/proto/nixota/v1/release_pb";
+import { RolloutState } from "@nix-ota/proto/nixota/v1/rollout_pb";
 
 import { countOf, revisionText } from "../amounts.ts";
 import type { Output } from "../output.ts";
@@ -59,6 +60,10 @@ export function sayPublished(response: PublishResponse, preview: Preview, output
     response.unableDeviceIds.map((id) => safeText(id)),
     output,
   );
+  const { state, explanation = "" } = response.release?.rollout ?? {};
+  // After the restoration of a backup every channel is.
+  if (state === RolloutState.PAUSED)
+    output.warn(`no device is offered ${revisionText(revision)} yet: ${safeText(explanation)}`);
   const digests = payloadDigests(response.release);
   output.result(
     {
