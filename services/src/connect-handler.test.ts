@@ -79,13 +79,43 @@ test("a request over HTTP/2 for what is no host is refused as well", async () =>
   session.destroy();
 });
 
+/** What asks for an endless stream. */
+const ASKED = Buffer.concat([Buffer.from([0, 0, 0, 0, 5, 10, 3]), Buffer.from("gw1")]);
+const HEADERS = { "content-type": "application/connect+proto" };
+
+function watching(): Buffer {
+  const lines = [
+    `POST ${WATCH} HTTP/1.1`,
+    "host: x",
+    `content-type: ${HEADERS["content-type"]}`,
+    `content-length: ${ASKED.length}`,
+  ];
+  return Buffer.concat([Buffer.from(`${lines.join("\r\n")}\r\n\r\n`), ASKED]);
+}
+
+test("a reader that reads nothing is cut, over HTTP/1.1 and HTTP/2", async () => {
+  const socket = net.connect(listener.port, "127.0.0.1").pause();
+  socket.write(watching());
+  expect(JSON.parse(await logged.promise)).toMatchObject({
+    level: 20,
+    msg: "an answer was not delivered",
+    err: { message: "the caller reads nothing" },
+  });
+  socket.destroy();
+
+  const session = http2.connect(`http://127.0.0.1:${listener.port}`, {
+    settings: { initialWindowSize: 0 },
+  });
+  const stream = session.request({ ":method": "POST", ":path": WATCH, ...HEADERS });
+  stream.on("error", () => undefined).end(ASKED);
+  await new Promise((resolve) => stream.once("close", resolve));
+  expect(stream.rstCode).toBe(http2.constants.NGHTTP2_CANCEL);
+  session.destroy();
+});
+
 test("a caller that goes away in the middle of an answer is told of in the log alone", async () => {
   const socket = net.connect(listener.port, "127.0.0.1");
-  const message = Buffer.concat([Buffer.from([0, 0, 0, 0, 5, 10, 3]), Buffer.from("gw1")]);
-  socket.write(
-    `POST ${WATCH} HTTP/1.1\r\nhost: x\r\ncontent-type: application/connect+proto\r\ncontent-length: ${message.length}\r\n\r\n`,
-  );
-  socket.write(message);
+  socket.write(watching());
   await once(socket, "data");
   socket.destroy();
   expect(JSON.parse(await logged.promise)).toMatchObject({

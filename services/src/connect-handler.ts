@@ -54,6 +54,11 @@ export function connectHandler(options: ConnectHandlerOptions): HttpHandler {
   };
 }
 
+/** Nobody takes the answer. */
+class CallerGone extends Error {
+  override readonly name = "CallerGone";
+}
+
 type Request = Parameters<HttpHandler>[0];
 type Response = Parameters<HttpHandler>[1];
 
@@ -78,9 +83,10 @@ async function serve(
     const asked = universalRequestFromNodeRequest(request, response, undefined, contextValues);
     await write(await call(asked), response, limitMs);
   } catch (error) {
-    // Mostly the caller went away before the whole answer was written.
+    // Links break all day; anything else is worth a look.
+    const usual = error instanceof CallerGone || isGone(response);
     const line = { call: `${call.service.typeName}/${call.method.name}`, err: error };
-    options.log[isGone(response) ? "debug" : "warn"](line, "an answer was not delivered");
+    options.log[usual ? "debug" : "warn"](line, "an answer was not delivered");
     cut(response);
   }
 }
@@ -112,10 +118,10 @@ async function writeChunk(
   response: Response,
   limitMs: number | undefined,
 ): Promise<void> {
-  if (isGone(response)) throw new Error("the caller went away");
+  if (isGone(response)) throw new CallerGone("the caller went away");
   const { promise, resolve, reject } = Promise.withResolvers<void>();
-  const gone = () => reject(new Error("the caller went away"));
-  const stalled = () => reject(new Error("the caller reads nothing"));
+  const gone = () => reject(new CallerGone("the caller went away"));
+  const stalled = () => reject(new CallerGone("the caller reads nothing"));
   const timer = limitMs === undefined ? undefined : setTimeout(stalled, limitMs);
   response.once("close", gone);
   const taken = (error?: Error | null) => (error ? reject(error) : resolve());

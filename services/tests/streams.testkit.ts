@@ -159,8 +159,7 @@ export function wordOf({ verdict }: Directive): string {
 
 /** A device that watches over HTTP/2 and lets nothing through until it is told to. */
 export class StalledReader implements AsyncDisposable {
-  /** Resolves when the stream is no more, with the code of HTTP/2 that tells why. */
-  readonly cut: Promise<number | undefined>;
+  readonly #closed: Promise<unknown>;
   readonly #session: http2.ClientHttp2Session;
   readonly #stream: http2.ClientHttp2Stream;
 
@@ -168,7 +167,7 @@ export class StalledReader implements AsyncDisposable {
     this.#session = session;
     this.#stream = stream;
     stream.on("error", () => undefined);
-    this.cut = new Promise((resolve) => stream.once("close", () => resolve(stream.rstCode)));
+    this.#closed = new Promise((resolve) => stream.once("close", resolve));
   }
 
   /** Resolves when the server has something to write. */
@@ -208,6 +207,6 @@ export class StalledReader implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#session.destroy();
-    await this.cut;
+    await this.#closed;
   }
 }
