@@ -54,6 +54,7 @@ export function callLog(
     try {
       const response = await next(request);
       response.header.set("x-request-id", requestId);
+      if (request.requestMethod === "GET") forOneCaller(response.header);
       if (response.stream) {
         return endLogged(response, request.signal, (thrown) => {
           if (thrown === undefined) {
@@ -74,6 +75,12 @@ export function callLog(
       throw refused(thrown);
     }
   };
+}
+
+/** What a caller reads is theirs: a cache between must not give one device's offer to another. */
+function forOneCaller(header: Headers): void {
+  header.set("cache-control", "private, no-cache");
+  header.set("vary", "authorization");
 }
 
 /**

@@ -88,6 +88,8 @@ export const LIMITS = {
   healthWatches: 100,
   /** How long the fleet's numbers are kept that metrics tell. */
   fleetNumbersMs: 15_000,
+  /** How long the other metrics wait for them: below the 10 s in which Prometheus gives up. */
+  fleetNumbersWaitMs: 5_000,
   /** Channels that metrics tell of, the first by name: every one is some more series. */
   measuredChannels: 100,
   /**

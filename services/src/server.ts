@@ -200,7 +200,7 @@ async function serve(
   });
   const isReady = async () => !shutdown.signal.aborted && (await answers());
   const fleet = fleetMetrics({
-    count: () => inTime(countFleet(store.db, LIMITS.measuredChannels)),
+    count: () => inTime(countFleet(store.db, LIMITS.measuredChannels), LIMITS.fleetNumbersWaitMs),
     keptMs: LIMITS.fleetNumbersMs,
     monotonicMs,
     onFailure: (error) => log.warn({ err: error }, "metrics are without the fleet's numbers"),
@@ -326,10 +326,13 @@ async function serve(
 }
 
 /** A database that takes too long is given up: a report comes again, and counts once. */
-async function inTime<T extends object>(work: Promise<T>): Promise<T> {
-  const outcome = await within(work, LIMITS.commitMs);
+async function inTime<T extends object>(
+  work: Promise<T>,
+  limitMs: number = LIMITS.commitMs,
+): Promise<T> {
+  const outcome = await within(work, limitMs);
   if (outcome !== LATE) return outcome;
-  throw new OtaError("DATABASE_UNAVAILABLE", `no answer within ${LIMITS.commitMs} ms`);
+  throw new OtaError("DATABASE_UNAVAILABLE", `no answer within ${limitMs} ms`);
 }
 
 function after(delayMs: number, run: () => void): () => void {

@@ -80,6 +80,9 @@ test("a read is a plain GET too", async () => {
     headers: authorization(),
   });
   expect(await response.json()).toEqual({ envelope: toBase64(envelope({ revision: 1n })) });
+  // No cache between gives one caller's answer to another.
+  expect(response.headers.get("cache-control")).toBe("private, no-cache");
+  expect(response.headers.get("vary")).toContain("authorization");
 });
 
 test("Connect, gRPC and gRPC-web read the same over HTTP/1.1 and HTTP/2 on one port", async () => {
@@ -182,7 +185,10 @@ test("garbage, unknown calls and wrong types get an answer of the right layer", 
     await post("ChannelService/GetCurrent", new Uint8Array([0xff, 0xff, 0xff]), proto),
     await post("ChannelService/GetCurrent", "<xml/>", { "content-type": "text/xml" }),
     await post("ChannelService/Nothing", "{}"),
-    await post("PublishService/AdvanceRollout", '{"channel":"prod","revision":"1"}'),
+    await post("PublishService/AdvanceRollout", '{"channel":"prod","revision":"1"}', {
+      "content-type": "application/json",
+      authorization: `Bearer ${server.adminToken}`,
+    }),
   ];
   expect(answers.map(({ status }) => status)).toEqual([400, 400, 415, 404, 501]);
   const large = await fetch(`${server.url}/healthz`, {

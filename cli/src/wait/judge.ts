@@ -46,9 +46,10 @@ export function judge(
       sentence: `${name} failed on ${failures} of ${countOf(expected, "device")}${allowed > 0 ? `, over the ${allowed} allowed` : ""}; nix-ota device list shows which`,
     };
   const open = picture.busy + picture.outstanding + (rule.offline === "wait" ? picture.offline : 0);
-  if (open === 0)
-    return { kind: "healthy", sentence: healthySentence(name, picture, rule.offline) };
   const stopped = stoppedBy(rollout);
+  // That nobody is to take it any more proves nothing about a release that was stopped.
+  if (open === 0 && (expected > 0 || stopped === undefined))
+    return { kind: "healthy", sentence: healthySentence(name, picture, rule.offline) };
   if (stopped !== undefined)
     return {
       kind: "halted",

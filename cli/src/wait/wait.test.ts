@@ -269,6 +269,11 @@ it("a rollout that is superseded after every device took it is a success", async
   expect((await wait([{ devices: [healthy("a")], state }])).error).toBeUndefined();
 });
 
+it("a rollout that is superseded before anybody was to take it is none", async () => {
+  const { error } = await wait([{ devices: [], state: RolloutState.SUPERSEDED }]);
+  expect(error).toMatchObject({ kind: "halted" });
+});
+
 it("tells that a rollout is paused, and goes on with it", async () => {
   const saying = { state: RolloutState.PAUSED, explanation: "paused; do this" };
   const remedied = await wait([{ devices: [device("a")], ...saying }]);
