@@ -1,6 +1,7 @@
 import { once } from "node:events";
 import * as http2 from "node:http2";
 import * as net from "node:net";
+import { setTimeout as sleep } from "node:timers/promises";
 
 import { CheckinService } from "@nix-ota/proto/nixota/v1/checkin_service_pb";
 import { pino } from "pino";
@@ -123,4 +124,20 @@ test("a caller that goes away in the middle of an answer is told of in the log a
     msg: "an answer was not delivered",
     call: "nixota.v1.CheckinService/Watch",
   });
+});
+
+test("a connection does not end under a caller who is answered before they sent all", async () => {
+  const socket = net.connect(listener.port, "127.0.0.1");
+  let heard = "";
+  socket.on("data", (bytes) => (heard += bytes.toString()));
+  const ended = once(socket, "close");
+  socket.write(
+    `POST ${CHALLENGE} HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-type: text/xml\r\ncontent-length: 6\r\n\r\n`,
+  );
+  await once(socket, "data");
+  expect(heard).toMatch(/^HTTP\/1\.1 415/);
+  const early = await Promise.race([ended.then(() => "ended"), sleep(100, "open")]);
+  expect(early).toBe("open");
+  socket.write("<xml/>");
+  await ended;
 });

@@ -54,6 +54,9 @@ export function connectHandler(options: ConnectHandlerOptions): HttpHandler {
   };
 }
 
+/** How long the rest of a body that nobody reads is waited for. */
+const LINGER_MS = 1_000;
+
 /** Nobody takes the answer. */
 class CallerGone extends Error {
   override readonly name = "CallerGone";
@@ -81,7 +84,7 @@ async function serve(
   response.on("error", () => undefined);
   try {
     const asked = universalRequestFromNodeRequest(request, response, undefined, contextValues);
-    await write(await call(asked), response, limitMs);
+    await write(await call(asked), parts, limitMs);
   } catch (error) {
     // Links break all day; anything else is worth a look.
     const usual = error instanceof CallerGone || isGone(response);
@@ -93,7 +96,7 @@ async function serve(
 
 async function write(
   answer: UniversalServerResponse,
-  response: Response,
+  { request, response }: { readonly request: Request; readonly response: Response },
   limitMs: number | undefined,
 ): Promise<void> {
   const chunks = answer.body?.[Symbol.asyncIterator]();
@@ -106,10 +109,26 @@ async function write(
       await writeChunk(chunk.value, response, limitMs);
     }
     if (answer.trailer !== undefined) response.addTrailers(Object.fromEntries(answer.trailer));
+    await bodyArrived(request, response);
     response.end();
   } finally {
     await chunks?.return?.();
   }
+}
+
+/**
+ * A call that is refused by its headers has its answer before its body is here.
+ * Over HTTP/1.1 the end of the answer can be the end of the connection, which a
+ * caller who still sends takes for a broken one, and never reads the answer.
+ */
+async function bodyArrived(request: Request, response: Response): Promise<void> {
+  if (response instanceof Http2ServerResponse || request.complete || request.destroyed) return;
+  if ("flushHeaders" in response) response.flushHeaders();
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const timer = setTimeout(resolve, LINGER_MS);
+  request.once("end", resolve).once("close", resolve).resume();
+  await promise;
+  clearTimeout(timer);
 }
 
 /** Resolves when the chunk left this process. */
