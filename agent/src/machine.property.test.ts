@@ -160,6 +160,7 @@ describe("whatever fails, whenever it crashes or reboots", () => {
       "rejected",
       "stuck",
     ];
-    expect(expected.filter((one) => (seen.get(one) ?? 0) < 20)).toEqual([]);
+    // The rarest comes about some twenty times in a run: fewer than five is no chance.
+    expect(expected.filter((one) => (seen.get(one) ?? 0) < 5)).toEqual([]);
   });
 });
