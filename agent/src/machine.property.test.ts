@@ -47,7 +47,8 @@ function everyLife(
       lucky = true;
       after(world);
     }),
-    { numRuns: 800 },
+    // So many that the rarest state comes about some sixty times, and twenty is no chance.
+    { numRuns: 2_400 },
   );
 }
 
@@ -160,7 +161,6 @@ describe("whatever fails, whenever it crashes or reboots", () => {
       "rejected",
       "stuck",
     ];
-    // The rarest comes about some twenty times in a run: fewer than five is no chance.
-    expect(expected.filter((one) => (seen.get(one) ?? 0) < 5)).toEqual([]);
+    expect(expected.filter((one) => (seen.get(one) ?? 0) < 20)).toEqual([]);
   });
 });
