@@ -5,6 +5,7 @@ import { join } from "node:path";
 
 import { type Client, createClient } from "@connectrpc/connect";
 import { createConnectTransport } from "@connectrpc/connect-node";
+import { AccessService } from "@nix-ota/proto/nixota/v1/access_service_pb";
 import { PublishService } from "@nix-ota/proto/nixota/v1/publish_service_pb";
 import { reasonOf } from "@nix-ota/proto/reason";
 import fc from "fast-check";
@@ -16,7 +17,7 @@ import { ServerProcess } from "./server-process.testkit.ts";
 
 const ROUNDS = 50;
 const PUBLISHERS = 5;
-const TOKEN = "t".repeat(40);
+const ADMIN_TOKEN = "t".repeat(40);
 const MINUTE = 60_000;
 
 /** One of five who publish at once, each over a connection of its own. */
@@ -30,6 +31,20 @@ const publisher = fc.record({
 const round = fc.array(publisher, { minLength: PUBLISHERS, maxLength: PUBLISHERS });
 type Publisher = typeof publisher extends fc.Arbitrary<infer T> ? T : never;
 
+function transportOf(baseUrl: string, agent: Agent, token: string) {
+  return createConnectTransport({
+    baseUrl,
+    httpVersion: "1.1",
+    nodeOptions: { agent },
+    interceptors: [
+      (next) => (request) => {
+        request.header.set("authorization", `Bearer ${token}`);
+        return next(request);
+      },
+    ],
+  });
+}
+
 // PostgreSQL is shared by two server processes, the embedded database has one.
 describe.each(DATABASES)("50 rounds of five publishers on %s", (kind: DatabaseKind) => {
   const folder = mkdtempSync(join(tmpdir(), "nix-ota-exact-"));
@@ -39,8 +54,8 @@ describe.each(DATABASES)("50 rounds of five publishers on %s", (kind: DatabaseKi
   let rounds = 0;
 
   beforeAll(async () => {
-    writeFileSync(join(folder, "token"), TOKEN);
-    const files = ["--data-dir", folder, "--publish-token-file", join(folder, "token")];
+    writeFileSync(join(folder, "token"), ADMIN_TOKEN);
+    const files = ["--data-dir", folder, "--admin-token-file", join(folder, "token")];
     const argv = ["--listen", "127.0.0.1:0", ...files];
     const env = kind === "embedded" ? {} : { DATABASE_URL: await createPostgresDatabase() };
     for (const _ of kind === "embedded" ? [1] : [1, 2]) {
@@ -49,19 +64,11 @@ describe.each(DATABASES)("50 rounds of five publishers on %s", (kind: DatabaseKi
     for (let index = 0; index < PUBLISHERS; index += 1) {
       const agent = new Agent({ keepAlive: true, maxSockets: 1 });
       agents.push(agent);
-      const baseUrl = servers[index % servers.length]?.url ?? "";
-      const transport = createConnectTransport({
-        baseUrl,
-        httpVersion: "1.1",
-        nodeOptions: { agent },
-        interceptors: [
-          (next) => (request) => {
-            request.header.set("authorization", `Bearer ${TOKEN}`);
-            return next(request);
-          },
-        ],
-      });
-      clients.push(createClient(PublishService, transport));
+      const url = servers[index % servers.length]?.url ?? "";
+      const access = createClient(AccessService, transportOf(url, agent, ADMIN_TOKEN));
+      // A token each, as five who publish have: together they call more often than one may.
+      const made = await access.createToken({ name: `ci-${index}`, scopes: ["publish:*", "read"] });
+      clients.push(createClient(PublishService, transportOf(url, agent, made.secret)));
     }
   });
   afterAll(async () => {

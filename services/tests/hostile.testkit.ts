@@ -3,7 +3,7 @@ import * as net from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 
 const PREFACE = Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
-const FRAME = { headers: 1, reset: 3, settings: 4, goaway: 7, continuation: 9 } as const;
+const FRAME = { headers: 1, reset: 3, settings: 4, continuation: 9 } as const;
 const END_STREAM_AND_HEADERS = 0x5;
 const CANCEL = 8;
 
@@ -17,8 +17,6 @@ export interface Ending {
   readonly said: string;
   /** Whether the server ended the connection. */
   readonly cut: boolean;
-  /** Whether it sent an HTTP/2 GOAWAY. */
-  readonly goaway: boolean;
 }
 
 /**
@@ -53,7 +51,6 @@ export async function attack(url: string, chunks: Iterable<Uint8Array>): Promise
   return {
     said: bytes.toString("latin1").split("\r\n", 1)[0] ?? "",
     cut: seen === "cut",
-    goaway: hasFrame(bytes, FRAME.goaway),
   };
 }
 
@@ -123,12 +120,4 @@ function frame(type: number, flags: number, stream: number, payload?: Buffer): B
 function literalHeader(name: string, value: string): Buffer {
   const text = (one: string) => Buffer.concat([Buffer.from([one.length]), Buffer.from(one)]);
   return Buffer.concat([Buffer.from([0]), text(name), text(value)]);
-}
-
-function hasFrame(bytes: Buffer, type: number): boolean {
-  for (let at = 0; at + 9 <= bytes.length;) {
-    if (bytes.readUInt8(at + 3) === type) return true;
-    at += 9 + bytes.readUIntBE(at, 3);
-  }
-  return false;
 }
