@@ -60,6 +60,8 @@ export type Event =
   | { readonly on: "unrestored"; readonly failure: Failure }
   /** The links name a system that is neither the closure nor the way back. */
   | { readonly on: "linksChanged"; readonly failure: Failure }
+  /** The dead-man fired before the attempt came to an end: the agent hung or was dead. */
+  | { readonly on: "overdue"; readonly failure: Failure }
   /** After a reboot: the previous system was booted. */
   | { readonly on: "bootedPrev" }
   /** After a reboot: the closure was booted. */

@@ -54,6 +54,7 @@ export const failureTraits: Record<FailureCodeName, Traits> = {
   TOOL_FAILED:         { copies: "few tries", ownFault: false },
   BY_HAND:             { copies: "no more",   ownFault: true  },
   SWITCH_BUSY:         { copies: "no more",   ownFault: false },
+  OVERDUE:             { copies: "no more",   ownFault: false },
 };
 
 /** Copies of one closure within one attempt before it ends, by how hopeful the failure is. */

@@ -3,12 +3,21 @@ import { afterAll, describe, expect, test } from "vitest";
 
 import { World, goodLuck } from "./world.testkit.ts";
 
-type Happening = "work" | "offer" | "newer" | "crash" | "reboot" | "retry" | "interfere";
+type Happening =
+  | "work"
+  | "offer"
+  | "newer"
+  | "crash"
+  | "reboot"
+  | "overdue"
+  | "retry"
+  | "interfere";
 
 const alone = fc.oneof(
   { weight: 12, arbitrary: fc.constant<Happening>("work") },
   { weight: 3, arbitrary: fc.constantFrom<Happening>("offer", "newer") },
   { weight: 2, arbitrary: fc.constantFrom<Happening>("crash", "reboot") },
+  { weight: 1, arbitrary: fc.constant<Happening>("overdue") },
 );
 const withPeople = fc.oneof(
   { weight: 20, arbitrary: alone },
@@ -65,6 +74,8 @@ function happen(world: World, happening: Happening): void {
       return world.start();
     case "reboot":
       return world.reboot();
+    case "overdue":
+      return world.overdue();
     case "retry":
       return world.record({ on: "retryAsked", revision: world.revision });
     case "interfere":

@@ -35,6 +35,7 @@ const everyEvent: Record<EventName, true> = {
   restored: true,
   unrestored: true,
   linksChanged: true,
+  overdue: true,
   bootedPrev: true,
   bootedNew: true,
   bootedThird: true,
