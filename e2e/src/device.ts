@@ -3,6 +3,7 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 
 import { bootDefault, type BootDefault, profileSystem, readLinkOrNull } from "./boot-default.ts";
+import { DiskImages, type DiskLayout } from "./disk-images.ts";
 import { HarnessError } from "./harness-error.ts";
 import { deleteMachine, emptyFolder, layOutMachine, machineEnvironment } from "./machine-folder.ts";
 import { type HostUser, Namespace } from "./namespace.ts";
@@ -21,6 +22,12 @@ export type DeviceOptions = {
   readonly factory?: { readonly storePath: string; readonly from: string };
   /** Root only: the ordinary user whose user namespace the device lives in. */
   readonly runAs?: HostUser;
+  /**
+   * Root only: `/nix`, `/boot` and the state directory are on disk images, so that `cutPower` loses
+   * what was not synced. `copyOf`: the folder of a device that was switched off by `shutDown`, whose
+   * disks this one starts from. Default: folders of the host, which lose nothing.
+   */
+  readonly disks?: DiskLayout | { readonly copyOf: string };
 };
 
 /** Where a device's links point, as store paths; null where a link is missing. */
@@ -51,12 +58,14 @@ export class Device implements AsyncDisposable {
   readonly dir: string;
   readonly name: string;
   readonly #runAs: HostUser | undefined;
+  readonly #disks: DiskImages | undefined;
   #namespace: Namespace | undefined;
 
-  private constructor(options: DeviceOptions) {
+  private constructor(options: DeviceOptions, disks: DiskImages | undefined) {
     this.dir = options.dir;
     this.name = options.name;
     this.#runAs = options.runAs;
+    this.#disks = disks;
   }
 
   static async create(options: DeviceOptions): Promise<Device> {
@@ -66,10 +75,13 @@ export class Device implements AsyncDisposable {
       nixConf: [`trusted-public-keys = ${keys}`, ...(options.nixConf ?? [])],
       ...(options.runAs === undefined ? {} : { runAs: options.runAs }),
     });
-    const device = new Device(options);
+    const { dir, disks, factory } = options;
+    const images = disks === undefined ? undefined : await DiskImages.create(dir, disks);
+    const device = new Device(options, images);
     try {
-      await device.#powerOn();
-      if (options.factory !== undefined) await device.#install(options.factory);
+      if (typeof disks === "object") await device.boot();
+      else await device.#powerOn();
+      if (factory !== undefined) await device.#install(factory);
     } catch (cause) {
       await device[Symbol.asyncDispose]();
       throw cause;
@@ -93,7 +105,8 @@ export class Device implements AsyncDisposable {
 
   /** Where a path of the device is for the host. */
   hostPath(path: string): string {
-    return join(this.dir, path);
+    const below = join(this.dir, path);
+    return this.#disks === undefined ? below : this.#disks.hostPath(below);
   }
 
   async exec(argv: readonly string[], options?: CommandOptions): Promise<CommandResult> {
@@ -113,6 +126,24 @@ export class Device implements AsyncDisposable {
   async powerOff(): Promise<void> {
     await this.#namespace?.kill();
     this.#namespace = undefined;
+  }
+
+  /**
+   * The power is gone: every process ends at once, and what was written to the disks and not synced
+   * is lost. HarnessError "usage" for a device without `disks`.
+   */
+  async cutPower(): Promise<void> {
+    if (this.#disks === undefined)
+      throw new HarnessError("usage", `${this.name} has no disks of its own to lose anything from`);
+    await this.powerOff();
+    await this.#disks.cut();
+    await this.#disks.mount();
+  }
+
+  /** Switches a device with `disks` off in order: its folder can be the origin of others. */
+  async shutDown(): Promise<void> {
+    await this.powerOff();
+    await this.#disks?.rest();
   }
 
   /**
@@ -139,7 +170,7 @@ export class Device implements AsyncDisposable {
     return {
       running: await readLinkOrNull(this.hostPath("/run/current-system")),
       booted: await readLinkOrNull(this.hostPath("/run/booted-system")),
-      profile: await profileSystem(this.dir),
+      profile: await profileSystem(this.hostPath("/")),
       bootDefault: (await this.#nextBoot()).system,
     };
   }
@@ -173,6 +204,7 @@ export class Device implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.powerOff();
+    await this.#disks?.[Symbol.asyncDispose]();
     await deleteMachine(this.dir);
   }
 
@@ -181,6 +213,7 @@ export class Device implements AsyncDisposable {
     this.#namespace = await Namespace.open({
       dir: this.dir,
       env: machineEnvironment(this.dir),
+      ...(this.#disks === undefined ? {} : { mountsOf: this.#disks.holderPid }),
       ...(this.#runAs === undefined ? {} : { runAs: this.#runAs }),
     });
     // From inside, so that these files belong to the device's own user.
@@ -198,7 +231,7 @@ export class Device implements AsyncDisposable {
   }
 
   async #nextBoot(): Promise<BootDefault> {
-    return await bootDefault(this.dir);
+    return await bootDefault(this.hostPath("/"));
   }
 
   #on(): Namespace {

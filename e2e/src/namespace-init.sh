@@ -2,12 +2,10 @@
 # Process 1 of a harness machine: mounts the machine's own folders over the host's, says "ready" and
 # collects orphans. It lives as long as its standard input is open, so when the test process is
 # gone, however it went, the kernel ends everything in this machine and drops its mounts.
-#   $1     the machine's folder      $2  an ext4 image to mount at /nix, or nothing
+#   $1     the machine's folder
 set -eu
 root=$1
-image=${2:-}
-if [ -n "$image" ]; then mount -o loop "$image" /nix; else mount --bind "$root/nix" /nix; fi
-for folder in run etc boot; do mount --bind "$root/$folder" "/$folder"; done
+for folder in nix run etc boot; do mount --bind "$root/$folder" "/$folder"; done
 exec 3<&0 < /dev/null
 echo ready
 cat <&3 > /dev/null &

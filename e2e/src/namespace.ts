@@ -15,8 +15,8 @@ export type NamespaceOptions = {
   readonly runAs?: HostUser;
   /** Inherited by every process inside; nothing of the host's environment is. */
   readonly env: NodeJS.ProcessEnv;
-  /** ext4 image to mount at /nix through a loop device (root only). */
-  readonly nixImage?: string;
+  /** Root only: the process whose mounts the machine sees below `dir`. Default: this one. */
+  readonly mountsOf?: number;
 };
 
 /**
@@ -51,8 +51,10 @@ export class Namespace {
       );
     }
     const rootMap = needsUserNamespace(options) ? ["-r"] : [];
+    const { mountsOf } = options;
     const holder = await ProcessHandle.start(
       [
+        ...(mountsOf === undefined ? [] : ["nsenter", "-t", `${mountsOf}`, "-m", "--"]),
         ...asUser(options),
         "unshare",
         ...rootMap,
@@ -66,7 +68,6 @@ export class Namespace {
         "/bin/sh",
         join(import.meta.dirname, "namespace-init.sh"),
         options.dir,
-        ...(options.nixImage === undefined ? [] : [options.nixImage]),
       ],
       { env: options.env, cwd: "/", lifeline: true },
     );
