@@ -49,6 +49,7 @@ const DEVICE_ADAPTERS = [
   "json-log",
   "machine-clock",
   "machine-host",
+  "read-config",
   "shell-health",
   "system-links",
 ];

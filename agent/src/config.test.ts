@@ -70,4 +70,14 @@ describe("the configuration", () => {
     expect(deviceId).toMatch(/^device-[0-9a-f]{24}$/);
     expect(deviceId).not.toContain(MACHINE.slice(0, 8));
   });
+
+  test("takes the id from a file that the configuration names, before the machine's", () => {
+    const file = JSON.stringify({ ...minimal, deviceId: null, deviceIdFile: "/etc/id" });
+    const id = (text: string | undefined) => parseConfig(file, MACHINE, () => text).deviceId;
+    expect(id("fridge-7\n")).toBe("fridge-7");
+    expect(() => id(undefined)).toThrow("write the device's id into it");
+    expect(() => id("Fridge 7")).toThrow("holds no id");
+    const both = JSON.stringify({ ...minimal, deviceIdFile: "/etc/id" });
+    expect(parseConfig(both, MACHINE, () => "fridge-7").deviceId).toBe("fridge");
+  });
 });

@@ -41,6 +41,8 @@ const schema = v.strictObject({
   channel: id,
   /** Null: made from the machine id, so that one image serves many devices. */
   deviceId: v.optional(v.nullable(id), null),
+  /** File with the id, for one image on devices that were given ids. Null: none; an id in the configuration wins. */
+  deviceIdFile: v.optional(v.nullable(absolutePath), null),
   publicKey: v.optional(v.nullable(v.string()), null),
   publicKeys: v.optional(v.array(v.string()), []),
   threshold: v.optional(v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(16)), 1),
@@ -99,12 +101,17 @@ export interface Config extends Omit<
 }
 
 /**
- * Reads a configuration.
+ * Judges a configuration.
  *
  * @param machineId contents of /etc/machine-id, for a device without a configured id.
+ * @param textOf contents of a file that the configuration names; undefined: it cannot be read.
  * @throws {AgentError} kind `config` with every error, one a line.
  */
-export function parseConfig(text: string, machineId: string): Config {
+export function parseConfig(
+  text: string,
+  machineId: string,
+  textOf: (path: string) => string | undefined = () => undefined,
+): Config {
   let json: unknown;
   try {
     json = JSON.parse(text);
@@ -141,9 +148,7 @@ export function parseConfig(text: string, machineId: string): Config {
     ...file.extraCachePublicKeys,
   ];
   if (cachePublicKeys.length === 0) errors.push("no cache key is trusted; set cachePublicKey");
-  const deviceId = file.deviceId ?? idOfMachine(machineId);
-  if (deviceId === undefined)
-    errors.push("deviceId is not set and the machine has no id to make one from");
+  const deviceId = file.deviceId ?? idFrom(file.deviceIdFile, machineId, textOf, errors);
   if (errors.length > 0 || deviceId === undefined)
     throw new AgentError("config", errors.join("\n"), undefined);
   return {
@@ -173,6 +178,29 @@ function pinnedKeys(
     else keys.set(toHex(key.publicKey), key.publicKey);
   }
   return [...keys.values()];
+}
+
+/** The id of a device whose configuration serves others as well; undefined: it has none, an error says why. */
+function idFrom(
+  idFile: string | null,
+  machineId: string,
+  textOf: (path: string) => string | undefined,
+  errors: string[],
+): string | undefined {
+  if (idFile === null) {
+    const made = idOfMachine(machineId);
+    if (made === undefined)
+      errors.push("deviceId is not set and the machine has no id to make one from");
+    return made;
+  }
+  const named = textOf(idFile)?.trim();
+  if (named !== undefined && isId(named)) return named;
+  errors.push(
+    named === undefined
+      ? `deviceIdFile ${idFile} cannot be read; write the device's id into it`
+      : `deviceIdFile ${idFile} holds no id: lower-case letters, digits, dots, dashes and underscores, at most 63`,
+  );
+  return undefined;
 }
 
 /** Hashed with the program's name, so that the machine id itself, which others rely on, stays at home. */

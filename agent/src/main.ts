@@ -1,13 +1,11 @@
 #!/usr/bin/env node
-import { readFile } from "node:fs/promises";
 import { parseArgs } from "node:util";
 
 import { machinePorts } from "./adapters.ts";
 import { AgentError } from "./agent-error.ts";
 import { takeLock } from "./agent-lock.ts";
-import type { Config } from "./config.ts";
-import { parseConfig } from "./config.ts";
 import { programEnvironment } from "./environment.ts";
+import { readConfig } from "./read-config.ts";
 import { exitStatus, runAgent } from "./run-agent.ts";
 import { printStatus, statusOf } from "./status.ts";
 import { AGENT_VERSION } from "./version.ts";
@@ -24,17 +22,6 @@ const USAGE = `nix-ota-agent run|once|status [--config FILE] [--json]
   --json         status as JSON
   --version
 `;
-
-/** The machine's id is looked for only where the configuration has none, but that is known only after reading it. */
-async function readConfig(path: string): Promise<Config> {
-  let text: string;
-  try {
-    text = await readFile(path, "utf8");
-  } catch (cause) {
-    throw new AgentError("config", `${path} cannot be read`, cause);
-  }
-  return parseConfig(text, await readFile("/etc/machine-id", "utf8").catch(() => ""));
-}
 
 async function main(argv: readonly string[]): Promise<number> {
   const { values, positionals } = parseArgs({

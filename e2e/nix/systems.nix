@@ -20,8 +20,20 @@
   kernel ? "6.6.30",
   # JSON text of etc/nix-ota/agent.json, what the orphan guard reads.
   agentJson ? "{}",
-  # "no" leaves the agent's configuration and units out: an update that would orphan its device.
+  # What is wrong with the system's own agent:
+  #   yes       nothing: sw/bin/nix-ota-agent runs the checkout's agent
+  #   no        configuration, units and program are left out: the update would orphan its device
+  #   broken    the program ends with 1 whatever it is asked
+  #   hangs     the program never ends
+  #   missing   the program is not there, units and configuration are
+  #   unfit     its self-test fails, everything else works
+  #   no-boot   the boot service is not there
   agent ? "yes",
+  # Another version makes another agent package, as an update of the agent does.
+  agentVersion ? "0.1.0",
+  # Absolute paths of a node and of the agent's entry file; empty: the program ends with 127.
+  agentNode ? "",
+  agentMain ? "",
 }:
 let
   number = builtins.fromJSON;
@@ -100,15 +112,40 @@ let
       ''
       { version = kernel; };
 
+  agentPackage =
+    build "nix-ota-agent-${agentVersion}"
+      ''
+        mkdir -p $out/bin
+        {
+          printf '#!/bin/sh\n# nix-ota-agent %s\n' "$version"
+          case $state in
+            broken) echo 'echo "the agent of this system is broken" >&2; exit 1' ;;
+            hangs) echo 'exec sleep 100000' ;;
+            unfit) echo 'if [ "''${1:-}" = self-test ]; then echo "this agent finds itself unfit" >&2; exit 4; fi' ;;
+          esac
+          printf 'exec "%s" "%s" "$@"\n' "$node" "$main"
+        } > $out/bin/nix-ota-agent
+        chmod +x $out/bin/nix-ota-agent
+      ''
+      {
+        version = agentVersion;
+        node = agentNode;
+        main = agentMain;
+        # Systems that differ in something else share the package.
+        state = if builtins.elem agent [ "broken" "hangs" "unfit" ] then agent else "ok";
+      };
+
   path = build "system-path" ''
     mkdir -p $out/bin
     for package in $packages; do ln -s $package/bin/* $out/bin/; done
+    ${if builtins.elem agent [ "no" "missing" ] then "" else "ln -s $agentPackage/bin/* $out/bin/"}
     printf '%s\n' "$health" > $out/bin/sim-health
     chmod +x $out/bin/sim-health
     ${if big == "0" then "" else "ln -s $blob/share $out/share"}
   '' ({
     packages = all;
     health = builtins.readFile ./sim-health.sh;
+    inherit agentPackage;
   } // (if big == "0" then { } else { inherit blob; }));
 
   etc = build "etc" ''
@@ -123,14 +160,18 @@ let
         ''
           mkdir -p $out/etc/nix-ota
           printf '%s\n' "$agentJson" > $out/etc/nix-ota/agent.json
-          printf '[Unit]\nDescription=nix-ota agent\nX-StopOnRemoval=false\n[Service]\nExecStart=%s/bin/package1\nRestart=always\nX-RestartIfChanged=false\n' "$agentPackage" > $out/etc/systemd/system/nix-ota-agent.service
-          printf '[Unit]\nDescription=nix-ota boot check\n[Service]\nType=oneshot\nExecStart=%s/bin/package1\n' "$agentPackage" > $out/etc/systemd/system/nix-ota-boot.service
+          printf '[Unit]\nDescription=nix-ota agent\nX-StopOnRemoval=false\n[Service]\nExecStart=%s/bin/nix-ota-agent run\nRestart=always\nX-RestartIfChanged=false\n' "$agentPackage" > $out/etc/systemd/system/nix-ota-agent.service
+          ${
+            if agent == "no-boot" then
+              ""
+            else
+              "printf '[Unit]\\nDescription=nix-ota boot check\\n[Service]\\nType=oneshot\\nExecStart=%s/bin/nix-ota-agent boot\\n' \"$agentPackage\" > $out/etc/systemd/system/nix-ota-boot.service"
+          }
         ''
     }
   '' {
-    inherit gen host agentJson;
+    inherit gen host agentJson agentPackage;
     application = builtins.elemAt all 0;
-    agentPackage = builtins.elemAt all 1;
   };
 in
 build "nixos-system-${host}-24.05.${gen}" ''

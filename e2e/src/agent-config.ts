@@ -12,7 +12,7 @@ export type AgentSurroundings = {
 };
 
 /** Health as synthetic systems answer it. */
-export const HEALTH_COMMAND = "/run/current-system/sw/bin/sim-health";
+const HEALTH_COMMAND = "/run/current-system/sw/bin/sim-health";
 
 /**
  * Limits for a device that lives seconds: everything that the agent waits for in hours or minutes
@@ -28,18 +28,40 @@ const QUICK_SETTINGS = {
   attempts: { retryFirstMs: 100, retryMaxMs: 200 },
 };
 
+/** Per-device places that a closure for many devices can name: `FleetDevice` makes them. */
+export const DEVICE_ID_FILE = "/etc/nix-ota/device-id";
+export const STATE_LINK = "/etc/nix-ota/state";
+
+/** What a closure for many devices carries: id and state directory are those of the device it runs on. */
+export function closureConfig(surroundings: AgentSurroundings): AgentConfig {
+  return { ...anyDevice(surroundings), deviceIdFile: DEVICE_ID_FILE, stateDir: STATE_LINK };
+}
+
 /** The file of an agent on a device without systemd, between loopback servers. */
 export function agentConfig(
   device: Device,
   surroundings: AgentSurroundings,
   more: AgentConfig = {},
 ): AgentConfig {
-  const [own, ...others] = surroundings.caches;
   const { settings, ...keys } = more;
+  const common = anyDevice(surroundings);
+  return {
+    ...common,
+    deviceId: device.name,
+    stateDir: device.stateDir,
+    ...keys,
+    settings: {
+      ...(common["settings"] as AgentConfig),
+      ...(settings as AgentConfig | undefined),
+    },
+  };
+}
+
+function anyDevice(surroundings: AgentSurroundings): AgentConfig {
+  const [own, ...others] = surroundings.caches;
   return {
     server: surroundings.server,
     channel: surroundings.channel,
-    deviceId: device.name,
     publicKey: surroundings.publicKey,
     cacheUrl: own?.url,
     cachePublicKey: own?.publicKey,
@@ -50,13 +72,10 @@ export function agentConfig(
     allowInsecureCache: true,
     minFreeBytes: 0,
     pollInterval: 0.3,
-    stateDir: device.stateDir,
-    ...keys,
     settings: {
       ...QUICK_SETTINGS,
       bootIdFile: "/run/boot-id",
       failedUnitsCmd: "ls /run/sim/failed-units 2>/dev/null",
-      ...(settings as AgentConfig | undefined),
     },
   };
 }

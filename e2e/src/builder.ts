@@ -4,6 +4,7 @@ import type { CacheKey } from "./cache-key.ts";
 import { deleteMachine, layOutMachine, machineEnvironment } from "./machine-folder.ts";
 import { type HostUser, Namespace } from "./namespace.ts";
 import type { ProcessHandle, SpawnOptions } from "./process-handle.ts";
+import { entryFile } from "./processes.ts";
 import { type CommandOptions, type CommandResult, expectSuccess } from "./run-command.ts";
 
 export type SystemMode =
@@ -23,6 +24,9 @@ export type SystemMode =
   | "hang-health"
   | "empty";
 
+/** What is wrong with a system's own agent. */
+export type AgentState = "yes" | "no" | "broken" | "hangs" | "missing" | "unfit" | "no-boot";
+
 /** The arguments of `nix/systems.nix`, which says what each means and its default. */
 export type SystemOptions = {
   readonly gen: number | string;
@@ -35,7 +39,8 @@ export type SystemOptions = {
   readonly failing?: readonly string[];
   readonly kernel?: string;
   readonly agentJson?: unknown;
-  readonly agent?: "yes" | "no";
+  readonly agent?: AgentState;
+  readonly agentVersion?: string;
 };
 
 /** A CI machine: builds systems in its own /nix, signs them, pushes them to caches. */
@@ -149,6 +154,8 @@ function rootName(storePath: string): string {
 function nixArguments(options: SystemOptions): string[] {
   const { agentJson, bigMebibytes, failing, ...plain } = options;
   const values: Record<string, string | number> = {
+    agentNode: process.execPath,
+    agentMain: entryFile("agent"),
     ...plain,
     ...(bigMebibytes === undefined ? {} : { big: bigMebibytes }),
     ...(failing === undefined ? {} : { failing: failing.join(" ") }),

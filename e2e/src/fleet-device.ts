@@ -1,7 +1,7 @@
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 
-import type { AgentConfig } from "./agent-config.ts";
+import { type AgentConfig, DEVICE_ID_FILE, STATE_LINK } from "./agent-config.ts";
 import type { Device } from "./device.ts";
 import type { ProcessHandle, SpawnOptions } from "./process-handle.ts";
 import { entryFile } from "./processes.ts";
@@ -23,6 +23,8 @@ export class FleetDevice {
   static async create(device: Device, config: AgentConfig): Promise<FleetDevice> {
     const made = new FleetDevice(device, config);
     await device.run(["mkdir", "-p", "/etc/nix-ota"]);
+    await device.run(["tee", DEVICE_ID_FILE], { input: `${device.name}\n` });
+    await device.run(["ln", "-sfn", device.stateDir, STATE_LINK]);
     await made.configure({});
     return made;
   }

@@ -1,7 +1,12 @@
 import { randomBytes } from "node:crypto";
 import { chown, mkdir, writeFile } from "node:fs/promises";
 
-import { HEALTH_COMMAND, agentConfig, type AgentConfig } from "./agent-config.ts";
+import {
+  agentConfig,
+  type AgentConfig,
+  type AgentSurroundings,
+  closureConfig,
+} from "./agent-config.ts";
 import type { SystemOptions } from "./builder.ts";
 import { CacheKey } from "./cache-key.ts";
 import { Cache } from "./cache.ts";
@@ -162,14 +167,9 @@ export class Fleet implements AsyncDisposable {
     return { storePath, ...split };
   }
 
-  /** What the orphan guard of a device finds in a system. */
+  /** The agent configuration that a system carries. */
   agentJson(): AgentConfig {
-    return {
-      server: this.#server.url,
-      channel: this.channel,
-      publicKey: this.publicKey,
-      healthCmd: HEALTH_COMMAND,
-    };
+    return closureConfig(this.#surroundings());
   }
 
   /** Arguments of `publish` for a store path. */
@@ -206,7 +206,11 @@ export class Fleet implements AsyncDisposable {
       trustedPublicKeys: [this.own.key.publicKey, this.upstream.key.publicKey],
       factory: { storePath: factory, from: `file://${factoryDir}` },
     });
-    const surroundings = {
+    return await FleetDevice.create(device, agentConfig(device, this.#surroundings(), config));
+  }
+
+  #surroundings(): AgentSurroundings {
+    return {
       server: this.#server.url,
       channel: this.channel,
       publicKey: this.publicKey,
@@ -215,7 +219,6 @@ export class Fleet implements AsyncDisposable {
         publicKey: key.publicKey,
       })),
     };
-    return await FleetDevice.create(device, agentConfig(device, surroundings, config));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
 
-import type { SystemMode } from "./builder.ts";
+import type { AgentState, SystemMode } from "./builder.ts";
 import type { Device } from "./device.ts";
 import { Workshop } from "./workshop.ts";
 
@@ -159,4 +159,26 @@ test("a system says which channel and units it carries, and an orphaning one car
   );
   expect((await read(`${orphaning}/etc/nix-ota/agent.json`)).code).toBe(1);
   expect((await read(`${orphaning}/etc/systemd/system/nix-ota-agent.service`)).code).toBe(1);
+});
+
+// oxfmt-ignore
+test.each<[AgentState, number | "cut", number | "cut", number]>([
+  // state      --version  self-test --help  boot service
+  ["yes",       0,         0,                0],
+  ["no",        127,       127,              1],
+  ["broken",    1,         1,                0],
+  ["hangs",     "cut",     "cut",            0],
+  ["missing",   127,       127,              0],
+  ["unfit",     0,         4,                0],
+  ["no-boot",   0,         0,                1],
+])("a system whose agent is `%s` carries such a program and units", async (agent, version, selfTest, boot) => {
+  const system = await workshop.release({ gen: 8, agent });
+  const ended = async (...argv: string[]) => {
+    const { code, timedOut } = await workshop.builder.exec(argv, { timeoutMs: agent === "hangs" ? 500 : 30_000 });
+    return timedOut ? "cut" : code;
+  };
+  const program = `${system}/sw/bin/nix-ota-agent`;
+  expect(await ended(program, "--version")).toBe(version);
+  expect(await ended(program, "self-test", "--help")).toBe(selfTest);
+  expect(await ended("test", "-e", `${system}/etc/systemd/system/nix-ota-boot.service`)).toBe(boot);
 });

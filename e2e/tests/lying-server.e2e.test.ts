@@ -8,7 +8,7 @@ import { type Manifest, ManifestSchema, RejectCode } from "@nix-ota/proto/nixota
 import { signPayload } from "@nix-ota/proto/signed-manifest";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 
-import { agentConfig } from "../src/agent-config.ts";
+import { agentConfig, closureConfig } from "../src/agent-config.ts";
 import { Cache } from "../src/cache.ts";
 import { FleetDevice } from "../src/fleet-device.ts";
 import { HOST_SYSTEM, OTHER_SYSTEM } from "../src/host-system.ts";
@@ -33,27 +33,24 @@ let floorEnvelope: Uint8Array;
 beforeAll(async () => {
   workshop = await Workshop.open();
   const publicKey = `release:${toBase64(publicKeyOf(SEED))}`;
-  const agentJson = { server: "http://127.0.0.1:1", channel: "prod", publicKey };
+  cache = await Cache.start(workshop.cacheDir);
+  liar = await LyingServer.start();
+  const caches = [{ url: cache.url, publicKey: workshop.key.publicKey }];
+  const surroundings = { server: liar.url, channel: "prod", publicKey, caches };
+  const agentJson = closureConfig(surroundings);
   const factory = await workshop.release({ gen: 0, agentJson });
   const good = await workshop.release({ gen: 1, agentJson });
   evil = await workshop.release({ gen: 666, agentJson });
-  cache = await Cache.start(workshop.cacheDir);
-  liar = await LyingServer.start();
   const device = await workshop.device("fridge", factory);
-  const caches = [{ url: cache.url, publicKey: workshop.key.publicKey }];
   fridge = await FleetDevice.create(
     device,
-    agentConfig(
-      device,
-      { server: liar.url, channel: "prod", publicKey, caches },
-      {
-        target: "fridge",
-        fleet: "kitchens",
-        allowedSubstituters: [cache.url],
-        // Any file that is there: the device holds its own clock for right.
-        settings: { clock: { synchronizedFile: "/run/boot-id" } },
-      },
-    ),
+    agentConfig(device, surroundings, {
+      target: "fridge",
+      fleet: "kitchens",
+      allowedSubstituters: [cache.url],
+      // Any file that is there: the device holds its own clock for right.
+      settings: { clock: { synchronizedFile: "/run/boot-id" } },
+    }),
   );
   signedAtS = BigInt(Math.floor(Date.now() / 1000));
   floorEnvelope = signManifest(manifest({ revision: FLOOR, storePath: good }), [SEED]);
