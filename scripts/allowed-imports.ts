@@ -289,16 +289,21 @@ export const allowedImports: readonly Row[] = [
     packages: ["node:*", "kysely", "postgres", "@electric-sql/pglite"],
   },
 
-  // The device: rules and states at the root, adapters beside them; only main joins the two.
+  // The device: rules and states at the root, adapters beside them; only the command line joins the two.
   {
     files: "agent/src/main.ts",
-    imports: ["agent/src/**", PROTO],
+    imports: ["agent/src/{agent-error,command-line}.ts"],
+    packages: [],
+  },
+  {
+    files: "agent/src/command-line.ts",
+    imports: ["agent/src/!(main).ts", "agent/src/*/*.ts", PROTO],
     packages: ["node:*"],
     reaches: ["environment"],
   },
   {
     files: "agent/src/adapters.ts",
-    imports: ["agent/src/!(main).ts", "agent/src/*/*.ts", PROTO],
+    imports: ["agent/src/!(main|command-line).ts", "agent/src/*/*.ts", PROTO],
     packages: ["node:*"],
   },
   {
@@ -337,13 +342,17 @@ export const allowedImports: readonly Row[] = [
   },
   {
     files: `agent/src/${any([...DEVICE_ADAPTERS, "nix/*", "state/*"])}.ts`,
-    imports: ["agent/src/!(main|adapters).ts", "agent/src/{nix,process,state}/*.ts", PROTO],
+    imports: [
+      "agent/src/!(main|command-line|adapters).ts",
+      "agent/src/{nix,process,state}/*.ts",
+      PROTO,
+    ],
     packages: ["node:*"],
   },
   {
     files: "agent/src/{executor,run-agent}.ts",
     imports: [
-      `agent/src/${no(["main", "adapters", ...DEVICE_ADAPTERS])}.ts`,
+      `agent/src/${no(["main", "command-line", "adapters", ...DEVICE_ADAPTERS])}.ts`,
       "agent/src/steps/*.ts",
       PROTO,
     ],
@@ -352,7 +361,7 @@ export const allowedImports: readonly Row[] = [
   {
     files: "agent/src/steps/*.ts",
     imports: [
-      `agent/src/${no(["main", "adapters", "executor", ...DEVICE_ADAPTERS])}.ts`,
+      `agent/src/${no(["main", "command-line", "adapters", "executor", ...DEVICE_ADAPTERS])}.ts`,
       "agent/src/steps/*.ts",
       PROTO,
     ],
@@ -360,7 +369,10 @@ export const allowedImports: readonly Row[] = [
   },
   {
     files: "agent/src/*.ts",
-    imports: [`agent/src/${no(["main", "adapters", "executor", ...DEVICE_ADAPTERS])}.ts`, PROTO],
+    imports: [
+      `agent/src/${no(["main", "command-line", "adapters", "executor", ...DEVICE_ADAPTERS])}.ts`,
+      PROTO,
+    ],
     packages: [BUF],
   },
 

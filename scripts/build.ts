@@ -4,6 +4,8 @@ import { rm } from "node:fs/promises";
 
 import { build } from "rolldown";
 
+import { leanBuiltins } from "./lean-builtins.ts";
+
 const PROGRAMS = [
   { name: "nix-ota-server", folder: "services" },
   { name: "nix-ota-agent", folder: "agent" },
@@ -15,6 +17,7 @@ for (const { name, folder } of PROGRAMS) {
   await build({
     input: `${folder}/src/main.ts`,
     platform: "node",
+    plugins: [leanBuiltins()],
     // PGlite finds its WebAssembly and data files beside itself.
     external: [/^@electric-sql\/pglite/],
     output: {
