@@ -70,7 +70,11 @@ if ! cmp -s "$toplevel/init-interface-version" /run/current-system/init-interfac
   exit 100
 fi
 
+# Without systemd, files under /run/sim tell what it would.
+if [ -d /run/systemd/system ]; then units=$toplevel/systemd/systemd-units; else units=; fi
+
 log 'stopping the following units: app.service'
+if [ -n "$units" ]; then "$units" stop "$(readlink /run/current-system)" 9>&-; fi
 status=0
 case "$mode" in
   crash) kill -KILL $$ ;;
@@ -89,8 +93,14 @@ case "$mode" in
     while :; do sleep 1 9>&-; done
     ;;
 esac
+failed=0
 if ! "$toplevel/systemd/start-units" 9>&-; then
   log "warning: the following units failed: $(ls /run/sim/failed-units | tr '\n' ' ')"
-  status=4
+  failed=4
 fi
+if [ -n "$units" ]; then
+  "$units" start 9>&-
+  failed=$?
+fi
+if [ $failed != 0 ]; then status=$failed; fi
 exit $status

@@ -149,10 +149,22 @@ let
   } // (if big == "0" then { } else { inherit blob; }));
 
   etc = build "etc" ''
-    mkdir -p $out/etc/systemd/system
+    mkdir -p $out/etc
     echo "$host" > $out/etc/hostname
     printf 'NAME=NixOS\nID=nixos\nVERSION_ID="24.05"\nBUILD_ID="24.05.%s"\n' "$gen" > $out/etc/os-release
-    printf '[Unit]\nDescription=Application\n[Service]\nExecStart=%s/bin/package0\n' "$application" > $out/etc/systemd/system/app.service
+    units=$out/etc/systemd/system
+    mkdir -p $units/multi-user.target.wants
+    want() { ln -s "$units/$1" "$units/multi-user.target.wants/$1"; }
+    # A system has all units of its machine: the target to boot, and none that waits for a console,
+    # users or hardware, which no container has.
+    ln -s /usr/lib/systemd/system/multi-user.target $units/default.target
+    for unit in $masked; do ln -s /dev/null $units/$unit; done
+    printf '[Unit]\nDescription=Application of generation %s\n[Service]\nType=exec\nExecStartPre=%s\nExecStart=/usr/bin/sleep infinity\n' "$gen" "$startApplication" > $units/app.service
+    want app.service
+    for unit in $failing; do
+      printf '[Unit]\nDescription=Fails\n[Service]\nType=oneshot\nExecStart=/usr/bin/false\n' > $units/$unit
+      want $unit
+    done
     ${
       if agent == "no" then
         ""
@@ -160,18 +172,21 @@ let
         ''
           mkdir -p $out/etc/nix-ota
           printf '%s\n' "$agentJson" > $out/etc/nix-ota/agent.json
-          printf '[Unit]\nDescription=nix-ota agent\nX-StopOnRemoval=false\n[Service]\nExecStart=%s/bin/nix-ota-agent run\nRestart=always\nX-RestartIfChanged=false\n' "$agentPackage" > $out/etc/systemd/system/nix-ota-agent.service
+          printf '[Unit]\nDescription=nix-ota agent\nX-StopOnRemoval=false\n[Service]\nExecStart=%s/bin/nix-ota-agent run\nRestart=always\nX-RestartIfChanged=false\n' "$agentPackage" > $units/nix-ota-agent.service
           ${
             if agent == "no-boot" then
               ""
             else
-              "printf '[Unit]\\nDescription=nix-ota boot check\\n[Service]\\nType=oneshot\\nExecStart=%s/bin/nix-ota-agent boot\\n' \"$agentPackage\" > $out/etc/systemd/system/nix-ota-boot.service"
+              "printf '[Unit]\\nDescription=nix-ota boot check\\n[Service]\\nType=oneshot\\nExecStart=%s/bin/nix-ota-agent boot\\n' \"$agentPackage\" > $units/nix-ota-boot.service"
           }
         ''
     }
   '' {
     inherit gen host agentJson agentPackage;
-    application = builtins.elemAt all 0;
+    startApplication =
+      if mode == "exit4" then "/usr/bin/false" else "${builtins.elemAt all 0}/bin/package0";
+    inherit failing;
+    masked = "systemd-logind.service systemd-update-utmp.service systemd-update-utmp-runlevel.service getty.target";
   };
 in
 build "nixos-system-${host}-24.05.${gen}" ''
@@ -193,6 +208,7 @@ build "nixos-system-${host}-24.05.${gen}" ''
   fill $activate $out/activate
   fill $init $out/init
   fill $startUnits $out/systemd/start-units
+  fill $systemdUnits $out/systemd/systemd-units
   fill $installBootLoader $out/bin/install-boot-loader
   fill $switch $out/bin/switch-to-configuration
   if [ "$mode" = empty ]; then : > $out/bin/switch-to-configuration; fi
@@ -213,6 +229,7 @@ build "nixos-system-${host}-24.05.${gen}" ''
   activate = ./activate.sh;
   init = ./init.sh;
   startUnits = ./start-units.sh;
+  systemdUnits = ./systemd-units.sh;
   installBootLoader = ./install-boot-loader.sh;
   switch = ./switch-to-configuration.sh;
 }

@@ -2,13 +2,14 @@ import { randomUUID } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 
-import { bootDefault, type BootDefault, profileSystem, readLinkOrNull } from "./boot-default.ts";
+import { bootDefault } from "./boot-default.ts";
 import { DiskImages, type DiskLayout } from "./disk-images.ts";
 import { HarnessError } from "./harness-error.ts";
 import { deleteMachine, emptyFolder, layOutMachine, machineEnvironment } from "./machine-folder.ts";
+import { type FactorySystem, Machine, installSystem } from "./machine.ts";
 import { type HostUser, Namespace } from "./namespace.ts";
 import type { ProcessHandle, SpawnOptions } from "./process-handle.ts";
-import { type CommandOptions, type CommandResult, expectSuccess } from "./run-command.ts";
+import type { CommandOptions, CommandResult } from "./run-command.ts";
 
 export type DeviceOptions = {
   /** The device's folder; made when missing, deleted at the end. */
@@ -19,7 +20,7 @@ export type DeviceOptions = {
   /** Further nix.conf lines. */
   readonly nixConf?: readonly string[];
   /** The system the device leaves the factory with, and a store URL that holds it. */
-  readonly factory?: { readonly storePath: string; readonly from: string };
+  readonly factory?: FactorySystem;
   /** Root only: the ordinary user whose user namespace the device lives in. */
   readonly runAs?: HostUser;
   /**
@@ -29,19 +30,6 @@ export type DeviceOptions = {
    */
   readonly disks?: DiskLayout | { readonly copyOf: string };
 };
-
-/** Where a device's links point, as store paths; null where a link is missing. */
-export type DeviceLinks = {
-  readonly running: string | null;
-  readonly booted: string | null;
-  readonly profile: string | null;
-  /** What the next boot starts: the boot loader's default entry. */
-  readonly bootDefault: string | null;
-};
-
-export type GcRoot = { readonly link: string; readonly target: string };
-
-const PROFILE = "/nix/var/nix/profiles/system";
 
 /**
  * A device: the host's programs over its own `/nix /run /etc /boot`, alive from boot to power-off.
@@ -54,14 +42,15 @@ const PROFILE = "/nix/var/nix/profiles/system";
  *
  * The rest of the host is visible, so paths below `dir` are the same inside and outside.
  */
-export class Device implements AsyncDisposable {
+export class Device extends Machine {
   readonly dir: string;
-  readonly name: string;
+  override readonly name: string;
   readonly #runAs: HostUser | undefined;
   readonly #disks: DiskImages | undefined;
   #namespace: Namespace | undefined;
 
   private constructor(options: DeviceOptions, disks: DiskImages | undefined) {
+    super();
     this.dir = options.dir;
     this.name = options.name;
     this.#runAs = options.runAs;
@@ -81,7 +70,10 @@ export class Device implements AsyncDisposable {
     try {
       if (typeof disks === "object") await device.boot();
       else await device.#powerOn();
-      if (factory !== undefined) await device.#install(factory);
+      if (factory !== undefined) {
+        await installSystem(async (argv) => await device.run(argv), factory);
+        await device.boot();
+      }
     } catch (cause) {
       await device[Symbol.asyncDispose]();
       throw cause;
@@ -90,7 +82,7 @@ export class Device implements AsyncDisposable {
   }
 
   /** A folder of the device that no boot wipes, for the agent's `stateDir`. */
-  get stateDir(): string {
+  override get stateDir(): string {
     return join(this.dir, "state");
   }
 
@@ -99,31 +91,24 @@ export class Device implements AsyncDisposable {
     return this.#namespace?.initPid;
   }
 
-  get poweredOn(): boolean {
+  override get poweredOn(): boolean {
     return this.#namespace !== undefined;
   }
 
-  /** Where a path of the device is for the host. */
-  hostPath(path: string): string {
+  override hostPath(path: string): string {
     const below = join(this.dir, path);
     return this.#disks === undefined ? below : this.#disks.hostPath(below);
   }
 
-  async exec(argv: readonly string[], options?: CommandOptions): Promise<CommandResult> {
+  override async exec(argv: readonly string[], options?: CommandOptions): Promise<CommandResult> {
     return await this.#on().exec(argv, options);
   }
 
-  /** Trimmed stdout of a command that must succeed. */
-  async run(argv: readonly string[], options?: CommandOptions): Promise<string> {
-    return expectSuccess(argv, await this.exec(argv, options));
-  }
-
-  async spawn(argv: readonly string[], options?: SpawnOptions): Promise<ProcessHandle> {
+  override async spawn(argv: readonly string[], options?: SpawnOptions): Promise<ProcessHandle> {
     return await this.#on().spawn(argv, options);
   }
 
-  /** SIGKILL for every process of the device at once. What was written to files stays. */
-  async powerOff(): Promise<void> {
+  override async powerOff(): Promise<void> {
     await this.#namespace?.kill();
     this.#namespace = undefined;
   }
@@ -146,14 +131,10 @@ export class Device implements AsyncDisposable {
     await this.#disks?.rest();
   }
 
-  /**
-   * Boots what the boot loader's default names, the system profile when there is no boot loader.
-   * Another boot id, an empty /run. HarnessError "boot" when that system is not in the store.
-   */
-  async boot(): Promise<void> {
+  override async boot(): Promise<void> {
     await this.powerOff();
     await this.#powerOn();
-    const next = await this.#nextBoot();
+    const next = await bootDefault(this.hostPath("/"));
     if (next.system === null) return;
     const init = join(next.system, "init");
     const { code } = await this.exec(["test", "-x", init]);
@@ -166,43 +147,11 @@ export class Device implements AsyncDisposable {
     await this.run([init]);
   }
 
-  async links(): Promise<DeviceLinks> {
-    return {
-      running: await readLinkOrNull(this.hostPath("/run/current-system")),
-      booted: await readLinkOrNull(this.hostPath("/run/booted-system")),
-      profile: await profileSystem(this.hostPath("/")),
-      bootDefault: (await this.#nextBoot()).system,
-    };
-  }
-
-  /** Numbers of the system profile's generations, ascending, and the one it points to. */
-  async generations(): Promise<{ readonly all: readonly number[]; readonly current: number }> {
-    const listed = await this.run(["nix-env", "-p", PROFILE, "--list-generations"]);
-    const rows = listed.split("\n").filter((row) => row.trim() !== "");
-    const current = rows.find((row) => row.includes("(current)"));
-    return {
-      all: rows.map((row) => Number.parseInt(row, 10)),
-      current: current === undefined ? 0 : Number.parseInt(current, 10),
-    };
-  }
-
-  /** What keeps store paths alive, as nix itself sees it; processes appear as `{memory:…}`. */
-  async gcRoots(): Promise<GcRoot[]> {
-    const printed = await this.run(["nix-store", "--gc", "--print-roots"]);
-    return printed
-      .split("\n")
-      .filter((line) => line.includes(" -> "))
-      .map((line) => {
-        const [link = "", target = ""] = line.split(" -> ");
-        return { link, target };
-      });
-  }
-
-  async bootId(): Promise<string> {
+  override async bootId(): Promise<string> {
     return (await readFile(this.hostPath("/run/boot-id"), "utf8")).trim();
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
+  override async [Symbol.asyncDispose](): Promise<void> {
     await this.powerOff();
     await this.#disks?.[Symbol.asyncDispose]();
     await deleteMachine(this.dir);
@@ -219,19 +168,6 @@ export class Device implements AsyncDisposable {
     // From inside, so that these files belong to the device's own user.
     await this.run(["mkdir", "-p", "/run/sim/failed-units"]);
     await this.run(["tee", "/run/boot-id"], { input: `${randomUUID()}\n` });
-  }
-
-  /** What an installer does: the closure, generation 1, the boot loader, and the first boot. */
-  async #install(factory: { readonly storePath: string; readonly from: string }): Promise<void> {
-    const { storePath, from } = factory;
-    await this.run(["nix", "copy", "--no-check-sigs", "--from", from, "--", storePath]);
-    await this.run(["nix-env", "-p", PROFILE, "--set", storePath]);
-    await this.run([join(storePath, "bin/switch-to-configuration"), "boot"]);
-    await this.boot();
-  }
-
-  async #nextBoot(): Promise<BootDefault> {
-    return await bootDefault(this.hostPath("/"));
   }
 
   #on(): Namespace {

@@ -17,6 +17,11 @@ export type NamespaceOptions = {
   readonly env: NodeJS.ProcessEnv;
   /** Root only: the process whose mounts the machine sees below `dir`. Default: this one. */
   readonly mountsOf?: number;
+  /**
+   * Shell script with its arguments that mounts what the machine is made of, says "ready" and lives
+   * as long as its standard input is open. Default: `namespace-init.sh`.
+   */
+  readonly setUp?: readonly string[];
 };
 
 /**
@@ -66,8 +71,7 @@ export class Namespace {
         "--propagation",
         "private",
         "/bin/sh",
-        join(import.meta.dirname, "namespace-init.sh"),
-        options.dir,
+        ...(options.setUp ?? [join(import.meta.dirname, "namespace-init.sh"), options.dir]),
       ],
       { env: options.env, cwd: "/", lifeline: true },
     );
@@ -87,15 +91,10 @@ export class Namespace {
 
   /** Starts a process inside; its `pid` is the real process as the host sees it. */
   async spawn(argv: readonly string[], options: SpawnOptions = {}): Promise<ProcessHandle> {
-    const running = await ProcessHandle.start([...this.#enter, ...argv], {
-      cwd: "/",
+    return await startInside(this.#enter, argv, {
       ...options,
       env: { ...this.#env, ...options.env },
     });
-    // nsenter stays outside and waits: killing it would leave the real process alone inside.
-    const pid = await onlyChild(running);
-    if (pid !== 0) running.actFor(pid);
-    return running;
   }
 
   async exec(argv: readonly string[], options: CommandOptions = {}): Promise<CommandResult> {
@@ -115,6 +114,19 @@ export class Namespace {
     }
     await this.#holder.exited;
   }
+}
+
+/** Starts a process behind `nsenter` with these arguments. */
+export async function startInside(
+  enter: readonly string[],
+  argv: readonly string[],
+  options: SpawnOptions,
+): Promise<ProcessHandle> {
+  const running = await ProcessHandle.start([...enter, ...argv], { cwd: "/", ...options });
+  // nsenter stays outside and waits: killing it would leave the real process alone inside.
+  const pid = await onlyChild(running);
+  if (pid !== 0) running.actFor(pid);
+  return running;
 }
 
 function isRoot(): boolean {

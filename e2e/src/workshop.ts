@@ -1,7 +1,9 @@
 import { Builder, type SystemOptions } from "./builder.ts";
 import { CacheKey } from "./cache-key.ts";
 import { Device, type DeviceOptions } from "./device.ts";
+import type { Machine } from "./machine.ts";
 import type { HostUser } from "./namespace.ts";
+import { SystemdMachine, type SystemdMachineOptions } from "./systemd-machine.ts";
 import { TemporaryFolder } from "./temporary-folder.ts";
 
 /**
@@ -14,7 +16,7 @@ export class Workshop implements AsyncDisposable {
   readonly key: CacheKey;
   readonly cacheDir: string;
   readonly #runAs: { readonly runAs?: HostUser };
-  readonly #devices: Device[] = [];
+  readonly #devices: Machine[] = [];
 
   private constructor(
     folder: TemporaryFolder,
@@ -63,6 +65,26 @@ export class Workshop implements AsyncDisposable {
     });
     this.#devices.push(device);
     return device;
+  }
+
+  /** The same with a systemd as its process 1; see `systemdImpossible` for where that cannot be. */
+  async systemdMachine(
+    name: string,
+    factory?: string,
+    more: Partial<SystemdMachineOptions> = {},
+  ): Promise<SystemdMachine> {
+    const machine = await SystemdMachine.create({
+      dir: this.folder.join(name),
+      name,
+      trustedPublicKeys: [this.key.publicKey],
+      folders: [this.cacheDir],
+      ...(factory === undefined
+        ? {}
+        : { factory: { storePath: factory, from: `file://${this.cacheDir}` } }),
+      ...more,
+    });
+    this.#devices.push(machine);
+    return machine;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
