@@ -8,7 +8,7 @@ import { jsonLog } from "./json-log.ts";
 import { machineChance, machineClock } from "./machine-clock.ts";
 import { machineHost, machineSpace } from "./machine-host.ts";
 import { nodeNix } from "./nix/node-nix.ts";
-import type { Ports, Server } from "./ports.ts";
+import type { Disk, Ports, Server } from "./ports.ts";
 import { shellHealth } from "./shell-health.ts";
 import { deviceKey } from "./state/device-key.ts";
 import { journalFile } from "./state/journal-file.ts";
@@ -19,19 +19,23 @@ import { serverNoteFile } from "./state/server-note-file.ts";
 import { trustFile } from "./state/trust-file.ts";
 import { systemLinks } from "./system-links.ts";
 
-/** The ports of a real machine. */
-export function machinePorts(config: Config, environment: Readonly<Record<string, string>>): Ports {
+/** The ports of a real machine. Everything that the agent keeps goes through `disk`. */
+export function machinePorts(
+  config: Config,
+  environment: Readonly<Record<string, string>>,
+  disk: Disk = nodeDisk,
+): Ports {
   const { stateDir, settings } = config;
   const clock = machineClock(settings.bootIdFile, settings.clock.synchronizedFile);
   return {
-    disk: nodeDisk,
+    disk,
     clock,
     chance: machineChance,
-    journal: journalFile(nodeDisk, stateDir),
-    trust: trustFile(nodeDisk, stateDir, systemLinks),
-    manifests: manifestStore(nodeDisk, stateDir),
-    outbox: outbox(nodeDisk, stateDir),
-    serverNotes: serverNoteFile(nodeDisk, stateDir),
+    journal: journalFile(disk, stateDir),
+    trust: trustFile(disk, stateDir, systemLinks),
+    manifests: manifestStore(disk, stateDir),
+    outbox: outbox(disk, stateDir),
+    serverNotes: serverNoteFile(disk, stateDir),
     links: systemLinks,
     host: machineHost(environment),
     space: machineSpace,
@@ -49,24 +53,24 @@ export function machinePorts(config: Config, environment: Readonly<Record<string
       clock,
       machineSpace,
     ),
-    activation: supervisedActivation(nodeDisk, clock, stateDir, environment, settings.activation),
+    activation: supervisedActivation(disk, clock, stateDir, environment, settings.activation),
     health: shellHealth(environment, settings.failedUnitsCmd, settings.probation),
-    server: lazyServer(config, clock),
+    server: lazyServer(config, clock, disk),
     log: jsonLog,
   };
 }
 
 /** Connect is loaded with the first call: `status` and commands that make none start without it. */
-function lazyServer(config: Config, clock: Ports["clock"]): Server {
+function lazyServer(config: Config, clock: Ports["clock"], disk: Disk): Server {
   const { stateDir, deviceId, channel, target, server, settings } = config;
   let opened: Promise<Server> | undefined;
   let there: Server | undefined;
   const open = async () => {
     const { connectServer } = await import("./server/connect-server.ts");
-    const seed = await deviceKey(nodeDisk, stateDir, deviceId, () => randomBytes(32));
+    const seed = await deviceKey(disk, stateDir, deviceId, () => randomBytes(32));
     const enrolmentToken = async () => await tokenIn(config.enrolmentTokenFile);
     there = connectServer({
-      disk: nodeDisk,
+      disk,
       clock,
       chance: machineChance,
       log: jsonLog,

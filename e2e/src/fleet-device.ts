@@ -77,11 +77,14 @@ export class FleetDevice {
     at: "entered" | "leaving",
     timeoutMs = 60_000,
   ): Promise<CommandResult> {
-    const program = join(import.meta.dirname, "crashing-agent.ts");
-    return await this.device.exec(
-      [process.execPath, program, "--state", state, "--at", at, "--config", CONFIG_FILE],
-      { timeoutMs },
-    );
+    const argv = crashingArgv("--state", state, "--at", at);
+    return await this.device.exec(argv, { timeoutMs });
+  }
+
+  /** `once` by an agent that says when it comes to a durable act, beside the test: see there. */
+  async startCrashing(...options: string[]): Promise<ProcessHandle> {
+    this.#agent = await this.device.spawn(crashingArgv(...options));
+    return this.#agent;
   }
 
   /** The agent's own view, as `status --json` prints it. */
@@ -93,4 +96,9 @@ export class FleetDevice {
 /** How a device starts its agent: the host's node runs the checkout. */
 function agentArgv(command: "run" | "once" | "status"): string[] {
   return [process.execPath, entryFile("agent"), command, "--config", CONFIG_FILE];
+}
+
+function crashingArgv(...options: string[]): string[] {
+  const program = join(import.meta.dirname, "crashing-agent.ts");
+  return [process.execPath, program, ...options, "--config", CONFIG_FILE];
 }

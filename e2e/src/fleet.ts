@@ -10,6 +10,7 @@ import {
 import type { SystemOptions } from "./builder.ts";
 import { CacheKey } from "./cache-key.ts";
 import { Cache } from "./cache.ts";
+import type { DeviceOptions } from "./device.ts";
 import { FleetDevice } from "./fleet-device.ts";
 import type { HostUser } from "./namespace.ts";
 import { Operator } from "./operator.ts";
@@ -202,9 +203,19 @@ export class Fleet implements AsyncDisposable {
     config: AgentConfig = {},
     factoryDir = this.own.cache.dir,
   ): Promise<FleetDevice> {
+    const from = `file://${factoryDir}`;
+    return await this.deviceOf(name, { factory: { storePath: factory, from } }, config);
+  }
+
+  /** A device that is made as `more` says. */
+  async deviceOf(
+    name: string,
+    more: Partial<DeviceOptions>,
+    config: AgentConfig = {},
+  ): Promise<FleetDevice> {
     const device = await this.workshop.device(name, undefined, {
       trustedPublicKeys: [this.own.key.publicKey, this.upstream.key.publicKey],
-      factory: { storePath: factory, from: `file://${factoryDir}` },
+      ...more,
     });
     return await FleetDevice.create(device, agentConfig(device, this.#surroundings(), config));
   }

@@ -33,6 +33,14 @@ began=$(uptime)
 timeout -k 10 "$limit" "$program" "$action" > "$dir/$name.pipe" 2>&1 < /dev/null 9>&-
 code=$?
 took=$(($(uptime) - began))
+
+# Not every builder of a boot loader brings what it wrote to the disk, and a result that is durable
+# says that the boot default is, too.
+case $action in
+  switch | boot)
+    for place in /boot /boot/efi /efi; do [ ! -d "$place" ] || sync -f "$place"; done
+    ;;
+esac
 rm -f "$dir/$name.pipe"
 
 timed_out=false

@@ -3,7 +3,7 @@ import { mkdir, open, readdir, rename, rm } from "node:fs/promises";
 
 import { AgentError } from "../agent-error.ts";
 import type { Disk } from "../ports.ts";
-import { writeDurably } from "./durable-write.ts";
+import { type FileSteps, writeDurably } from "./durable-write.ts";
 
 const isMissing = (cause: unknown) => (cause as NodeJS.ErrnoException).code === "ENOENT";
 
@@ -16,81 +16,82 @@ async function syncPath(path: string): Promise<void> {
   }
 }
 
-/** The disk of the machine. Every foreign error becomes an AgentError "state". */
-export const nodeDisk: Disk = {
-  async read(path, limitBytes) {
+/** How files are written on this machine. */
+export const nodeFileSteps: FileSteps = {
+  async write(path, bytes, mode) {
+    const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC | constants.O_NOFOLLOW;
+    const handle = await open(path, flags, mode);
     try {
-      const handle = await open(path, constants.O_RDONLY);
-      try {
-        const { size } = await handle.stat();
-        if (size > limitBytes) throw new Error(`it has ${size} bytes, over ${limitBytes}`);
-        const bytes = new Uint8Array(size);
-        const { bytesRead } = await handle.read(bytes, 0, size, 0);
-        return bytes.subarray(0, bytesRead);
-      } finally {
-        await handle.close();
-      }
-    } catch (cause) {
-      if (isMissing(cause)) return undefined;
-      throw new AgentError("state", `${path} cannot be read`, cause);
+      await handle.chmod(mode);
+      await handle.writeFile(bytes);
+    } finally {
+      await handle.close();
     }
   },
-
-  async writeDurably(directory, name, bytes, mode) {
-    try {
-      await writeDurably(
-        {
-          async write(path, contents, permissions) {
-            const flags =
-              constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC | constants.O_NOFOLLOW;
-            const handle = await open(path, flags, permissions);
-            try {
-              await handle.chmod(permissions);
-              await handle.writeFile(contents);
-            } finally {
-              await handle.close();
-            }
-          },
-          sync: syncPath,
-          rename,
-          syncDirectory: syncPath,
-        },
-        directory,
-        name,
-        bytes,
-        mode,
-      );
-    } catch (cause) {
-      throw new AgentError(
-        "state",
-        `${directory}/${name} cannot be written; check space and permissions`,
-        cause,
-      );
-    }
-  },
-
-  async list(directory) {
-    try {
-      return (await readdir(directory)).toSorted();
-    } catch (cause) {
-      if (isMissing(cause)) return [];
-      throw new AgentError("state", `${directory} cannot be listed`, cause);
-    }
-  },
-
-  async remove(path) {
-    try {
-      await rm(path, { force: true });
-    } catch (cause) {
-      throw new AgentError("state", `${path} cannot be deleted`, cause);
-    }
-  },
-
-  async makeDirectory(path) {
-    try {
-      await mkdir(path, { recursive: true, mode: 0o700 });
-    } catch (cause) {
-      throw new AgentError("state", `${path} cannot be made`, cause);
-    }
-  },
+  sync: syncPath,
+  rename,
+  syncDirectory: syncPath,
 };
+
+/** The disk of the machine. Every foreign error becomes an AgentError "state". */
+export const nodeDisk = diskOver(nodeFileSteps);
+
+/** The same over other steps of writing, of which a test may watch each. */
+export function diskOver(steps: FileSteps): Disk {
+  return {
+    async read(path, limitBytes) {
+      try {
+        const handle = await open(path, constants.O_RDONLY);
+        try {
+          const { size } = await handle.stat();
+          if (size > limitBytes) throw new Error(`it has ${size} bytes, over ${limitBytes}`);
+          const bytes = new Uint8Array(size);
+          const { bytesRead } = await handle.read(bytes, 0, size, 0);
+          return bytes.subarray(0, bytesRead);
+        } finally {
+          await handle.close();
+        }
+      } catch (cause) {
+        if (isMissing(cause)) return undefined;
+        throw new AgentError("state", `${path} cannot be read`, cause);
+      }
+    },
+
+    async writeDurably(directory, name, bytes, mode) {
+      try {
+        await writeDurably(steps, directory, name, bytes, mode);
+      } catch (cause) {
+        throw new AgentError(
+          "state",
+          `${directory}/${name} cannot be written; check space and permissions`,
+          cause,
+        );
+      }
+    },
+
+    async list(directory) {
+      try {
+        return (await readdir(directory)).toSorted();
+      } catch (cause) {
+        if (isMissing(cause)) return [];
+        throw new AgentError("state", `${directory} cannot be listed`, cause);
+      }
+    },
+
+    async remove(path) {
+      try {
+        await rm(path, { force: true });
+      } catch (cause) {
+        throw new AgentError("state", `${path} cannot be deleted`, cause);
+      }
+    },
+
+    async makeDirectory(path) {
+      try {
+        await mkdir(path, { recursive: true, mode: 0o700 });
+      } catch (cause) {
+        throw new AgentError("state", `${path} cannot be made`, cause);
+      }
+    },
+  };
+}
