@@ -46,9 +46,9 @@ const CLI_FEATURES =
 
 const DEVICE_ADAPTERS = [
   "agent-lock",
-  "json-log",
   "machine-clock",
   "machine-host",
+  "machine-log",
   "read-config",
   "shell-health",
   "system-links",
@@ -308,14 +308,26 @@ export const allowedImports: readonly Row[] = [
   },
   {
     files: "agent/src/{config,settings}.ts",
-    imports: ["agent/src/{agent-error,settings}.ts", PROTO],
+    imports: ["agent/src/{agent-error,credentials,settings}.ts", PROTO],
     packages: ["valibot"],
   },
   {
-    files: "agent/src/{machine-clock,json-log}.ts",
-    imports: ["agent/src/{agent-error,ports}.ts"],
+    files: "agent/src/{machine-clock,machine-log}.ts",
+    imports: ["agent/src/{agent-error,log-line,ports}.ts"],
     packages: ["node:*"],
-    reaches: ["clock"],
+    reaches: ["clock", "environment"],
+  },
+  {
+    files: "agent/src/read-config.ts",
+    imports: ["agent/src/{agent-error,config,credentials}.ts"],
+    packages: ["node:*"],
+    reaches: ["environment"],
+  },
+  {
+    files: "agent/src/systemd/*.ts",
+    imports: ["agent/src/ports.ts", "agent/src/{process,systemd}/*.ts"],
+    packages: ["node:*"],
+    reaches: ["processes", "clock"],
   },
   {
     files: "agent/src/process/*.ts",

@@ -4,9 +4,9 @@ import { readFile } from "node:fs/promises";
 import { supervisedActivation } from "./activation/supervised-activation.ts";
 import { AgentError } from "./agent-error.ts";
 import type { Config } from "./config.ts";
-import { jsonLog } from "./json-log.ts";
 import { machineChance, machineClock } from "./machine-clock.ts";
 import { machineHost, machineSpace } from "./machine-host.ts";
+import { machineLog } from "./machine-log.ts";
 import { nodeNix } from "./nix/node-nix.ts";
 import type { Disk, Ports, Server } from "./ports.ts";
 import { shellHealth } from "./shell-health.ts";
@@ -18,6 +18,8 @@ import { outbox } from "./state/outbox.ts";
 import { serverNoteFile } from "./state/server-note-file.ts";
 import { trustFile } from "./state/trust-file.ts";
 import { systemLinks } from "./system-links.ts";
+import { noOverseer } from "./systemd/service-overseer.ts";
+import { noSuccession } from "./systemd/succession.ts";
 
 /** The ports of a real machine. Everything that the agent keeps goes through `disk`. */
 export function machinePorts(
@@ -56,7 +58,9 @@ export function machinePorts(
     activation: supervisedActivation(disk, clock, stateDir, environment, settings.activation),
     health: shellHealth(environment, settings.failedUnitsCmd, settings.probation),
     server: lazyServer(config, clock, disk),
-    log: jsonLog,
+    overseer: noOverseer,
+    succession: noSuccession,
+    log: machineLog,
   };
 }
 
@@ -73,7 +77,7 @@ function lazyServer(config: Config, clock: Ports["clock"], disk: Disk): Server {
       disk,
       clock,
       chance: machineChance,
-      log: jsonLog,
+      log: machineLog,
       stateDir,
       identity: { serverUrl: server, deviceId, channel, target, seed, enrolmentToken },
       transport: config.transport,

@@ -1,14 +1,19 @@
+import { realpathSync } from "node:fs";
 import { parseArgs } from "node:util";
 
 import { machinePorts } from "./adapters.ts";
+import { AgentError } from "./agent-error.ts";
 import { takeLock } from "./agent-lock.ts";
+import { takeUpAtBoot } from "./boot.ts";
 import { programEnvironment } from "./environment.ts";
 import { readConfig } from "./read-config.ts";
 import { exitStatus, runAgent } from "./run-agent.ts";
 import { printStatus, statusOf } from "./status.ts";
+import { asService } from "./systemd/service.ts";
+import { configurationOf } from "./systemd/succession.ts";
 import { AGENT_VERSION } from "./version.ts";
 
-const USAGE = `nix-ota-agent run|once|status [--config FILE] [--json]
+const USAGE = `nix-ota-agent run|once|status|boot [--config FILE] [--json]
 
   run      follows the channel until it is told to stop
   once     asks once and applies what is offered
@@ -16,7 +21,11 @@ const USAGE = `nix-ota-agent run|once|status [--config FILE] [--json]
            4 attempt failed or rolled back, 5 waits and goes on at the next start, 6 stuck
   status   what the device is at, from its own records
 
+  boot     takes up what a reboot cut short, before the agent starts: run by nix-ota-boot.service
+
   --config FILE  default /etc/nix-ota/agent.json
+  --system PATH  runs as the agent of that system: with its configuration, its programs first in PATH,
+                 and, with run, until another system's agent is due
   --json         status as JSON
   --version
 `;
@@ -32,7 +41,8 @@ export async function commandLine(argv: readonly string[]): Promise<number> {
     args: [...argv],
     allowPositionals: true,
     options: {
-      config: { type: "string", default: "/etc/nix-ota/agent.json" },
+      config: { type: "string" },
+      system: { type: "string" },
       json: { type: "boolean", default: false },
       version: { type: "boolean", default: false },
       help: { type: "boolean", default: false },
@@ -41,14 +51,17 @@ export async function commandLine(argv: readonly string[]): Promise<number> {
   const [command, ...more] = positionals;
   if (values.version) return print(`${AGENT_VERSION}\n`);
   if (values.help) return print(USAGE);
-  if (more.length > 0 || (command !== "run" && command !== "once" && command !== "status")) {
+  if (more.length > 0 || !isCommand(command)) {
     process.stderr.write(USAGE);
     return 2;
   }
 
-  const config = await readConfig(values.config);
-  const environment = programEnvironment(process.env, config.stateDir);
-  const ports = machinePorts(config, environment);
+  // Looked at once: what the link names later is another agent's system.
+  const system = values.system === undefined ? undefined : realSystem(values.system);
+  const config = await readConfig(values.config ?? defaultConfig(system));
+  const environment = programEnvironment(ownEnvironment(system), config.stateDir);
+  const machine = machinePorts(config, environment);
+  const ports = { ...machine, ...(await asService(process.env, environment, system, machine)) };
   if (command === "status") {
     const status = statusOf(config, {
       journal: await ports.journal.read(),
@@ -64,6 +77,10 @@ export async function commandLine(argv: readonly string[]): Promise<number> {
   await ports.disk.makeDirectory(config.stateDir);
   const release = takeLock(`${config.stateDir}/lock`, 10, environment);
   try {
+    if (command === "boot") {
+      await takeUpAtBoot(ports, config, stopping.signal);
+      return 0;
+    }
     const rest = await runAgent(ports, config, command, stopping.signal);
     return command === "once" ? exitStatus(rest) : 0;
   } catch (cause) {
@@ -73,6 +90,30 @@ export async function commandLine(argv: readonly string[]): Promise<number> {
   } finally {
     release();
   }
+}
+
+const COMMANDS = ["run", "once", "status", "boot"] as const;
+
+function isCommand(word: string | undefined): word is (typeof COMMANDS)[number] {
+  return COMMANDS.some((command) => command === word);
+}
+
+function defaultConfig(system: string | undefined): string {
+  return system === undefined ? "/etc/nix-ota/agent.json" : configurationOf(system);
+}
+
+function realSystem(path: string): string {
+  try {
+    return realpathSync(path);
+  } catch (cause) {
+    throw new AgentError("config", `--system ${path} is not there`, cause);
+  }
+}
+
+/** The tools of its own system outlast a switch to one that lacks them. */
+function ownEnvironment(system: string | undefined): NodeJS.ProcessEnv {
+  if (system === undefined) return process.env;
+  return { ...process.env, PATH: `${system}/sw/bin:${process.env["PATH"] ?? ""}` };
 }
 
 function print(text: string): number {

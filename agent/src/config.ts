@@ -6,6 +6,7 @@ import { ANY_SUBSTITUTER, checkSubstituterUrl } from "@nix-ota/proto/substituter
 import * as v from "valibot";
 
 import { AgentError } from "./agent-error.ts";
+import { CREDENTIAL_NAME } from "./credentials.ts";
 import { settingsSchema } from "./settings.ts";
 
 const NIXOS_CACHE = "https://cache.nixos.org";
@@ -31,6 +32,13 @@ const cacheUrl = v.pipe(
 );
 
 const absolutePath = v.pipe(v.string(), v.startsWith("/", "is not an absolute path"));
+const credential = v.pipe(
+  v.string(),
+  v.check(
+    (file) => file.startsWith("/") || CREDENTIAL_NAME.test(file),
+    "is neither an absolute path nor the name of a credential of the agent's service",
+  ),
+);
 
 /** The file's keys: the names of the NixOS options. Unknown ones are errors, so that a misspelt limit is seen. */
 const schema = v.strictObject({
@@ -65,10 +73,10 @@ const schema = v.strictObject({
    * carries HTTP/2, else over a watch, else by polls alone.
    */
   transport: v.optional(v.picklist(["auto", "stream", "watch", "poll"]), "auto"),
-  /** PEM file of the authorities that may vouch for the server. Null: the well-known ones. */
-  serverCaFile: v.optional(v.nullable(absolutePath), null),
-  /** File with the token that a device without enrolment presents. Null: none. */
-  enrolmentTokenFile: v.optional(v.nullable(absolutePath), null),
+  /** PEM file of the authorities that may vouch for the server, or the credential's name. Null: the well-known ones. */
+  serverCaFile: v.optional(v.nullable(credential), null),
+  /** File with the token that a device without enrolment presents, or the credential's name. Null: none. */
+  enrolmentTokenFile: v.optional(v.nullable(credential), null),
   activation: v.optional(v.picklist(["prove-first", "switch"]), "prove-first"),
   allowInsecureServer: v.optional(v.boolean(), false),
   allowInsecureCache: v.optional(v.boolean(), false),

@@ -8,6 +8,7 @@ import { caughtUp } from "./contact.ts";
 import type { Event } from "./events.ts";
 import { giveBack } from "./give-back.ts";
 import { openEnvelope } from "./open-envelope.ts";
+import { pollPatienceMs } from "./patience.ts";
 import type { ChannelTrust } from "./trust.ts";
 import { withFloor } from "./trust.ts";
 import type { TimeSources } from "./trusted-time.ts";
@@ -31,6 +32,7 @@ export type Asked =
  */
 export async function poll(agent: Agent, signal: AbortSignal): Promise<Asked> {
   const { notebook, config } = agent;
+  agent.ports.overseer.comesBy(pollPatienceMs(config.settings));
   const answer = await checkIn(agent, signal);
   if (answer.got !== "answer") return { found: "nothing said", message: answer.message };
   const { verdict, retryRevision } = answer.value;

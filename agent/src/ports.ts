@@ -295,6 +295,24 @@ export interface Server {
   giveBack(envelope: Uint8Array, signal: AbortSignal): Promise<Answer<boolean>>;
 }
 
+/** Who started the agent, and starts it anew when it dies or hangs: systemd, or nobody. */
+export interface Overseer {
+  /** What an earlier agent left is taken up. */
+  ready(): void;
+  /** What the agent does at this moment, in one sentence. */
+  doing(sentence: string): void;
+  /** The agent comes by here again within so many milliseconds. When it does not, it hangs. */
+  comesBy(withinMs: number): void;
+  /** The agent ends in order; resolves when that and everything before it was told. */
+  ending(): Promise<void>;
+}
+
+/** Who would take over if this agent ended. */
+export interface Succession {
+  /** Whether that is another program, or the same with another configuration. */
+  superseded(): Promise<boolean>;
+}
+
 /** One line for each thing worth telling; values must hold no secret. */
 export interface Log {
   (
@@ -320,5 +338,7 @@ export interface Ports {
   readonly activation: Activation;
   readonly health: Health;
   readonly server: Server;
+  readonly overseer: Overseer;
+  readonly succession: Succession;
   readonly log: Log;
 }

@@ -4,6 +4,7 @@ import { readFile } from "node:fs/promises";
 import { AgentError } from "./agent-error.ts";
 import type { Config } from "./config.ts";
 import { parseConfig } from "./config.ts";
+import { credentialPath } from "./credentials.ts";
 
 /** Most bytes of a file that holds an id. */
 const MAX_ID_BYTES = 4096;
@@ -22,7 +23,14 @@ export async function readConfig(path: string): Promise<Config> {
   }
   // Looked at only where the configuration has no id, which is known after reading it.
   const machineId = await readFile("/etc/machine-id", "utf8").catch(() => "");
-  return parseConfig(text, machineId, textOf);
+  const config = parseConfig(text, machineId, textOf);
+  const place = (file: string | null) =>
+    file === null ? null : credentialPath(file, process.env["CREDENTIALS_DIRECTORY"]);
+  return {
+    ...config,
+    serverCaFile: place(config.serverCaFile),
+    enrolmentTokenFile: place(config.enrolmentTokenFile),
+  };
 }
 
 function textOf(path: string): string | undefined {

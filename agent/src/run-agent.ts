@@ -3,12 +3,14 @@ import type { Agent } from "./agent.ts";
 import { checkIn } from "./check-in.ts";
 import type { Config } from "./config.ts";
 import { noContact } from "./contact.ts";
+import { doing } from "./doing.ts";
 import { work } from "./effects.ts";
 import type { Event } from "./events.ts";
 import { execute } from "./executor.ts";
 import { failureEvent } from "./failure-event.ts";
 import { openNotebook } from "./notebook.ts";
 import type { Outcome } from "./outcome.ts";
+import { pollPatienceMs, waitPatienceMs, workPatienceMs } from "./patience.ts";
 import { pollMs } from "./poll-interval.ts";
 import { poll } from "./poll.ts";
 import type { Asked } from "./poll.ts";
@@ -49,14 +51,11 @@ export async function runAgent(
   mode: Mode,
   signal: AbortSignal,
 ): Promise<Rest> {
-  await ports.disk.makeDirectory(config.stateDir);
-  for (const directory of ["manifests", "outbox", "result"]) {
-    await ports.disk.makeDirectory(`${config.stateDir}/${directory}`);
-  }
-  const notebook = await openNotebook(ports, config);
-  const agent: Agent = { ports, config, notebook, contact: noContact() };
-  const endedBefore = notebook.journal.last?.id;
+  const agent = await openAgent(ports, config);
+  const endedBefore = agent.notebook.journal.last?.id;
   await takeUp(agent);
+  ports.overseer.doing(doing(agent.notebook.journal));
+  ports.overseer.ready();
   const following = new AbortController();
   if (mode === "run") await ports.server.follow(AbortSignal.any([signal, following.signal]));
   try {
@@ -64,7 +63,18 @@ export async function runAgent(
     return { ...(await settle(agent, endedBefore, signal)), refused };
   } finally {
     following.abort();
+    await ports.overseer.ending();
   }
+}
+
+/** The agent before it does anything, over what the state directory holds. */
+export async function openAgent(ports: Ports, config: Config): Promise<Agent> {
+  await ports.disk.makeDirectory(config.stateDir);
+  for (const directory of ["manifests", "outbox", "result"]) {
+    await ports.disk.makeDirectory(`${config.stateDir}/${directory}`);
+  }
+  const notebook = await openNotebook(ports, config);
+  return { ports, config, notebook, contact: noContact() };
 }
 
 /** Polls and works in turn; whether the manifest that was offered last was refused. */
@@ -74,8 +84,13 @@ async function follow(agent: Agent, mode: Mode, signal: AbortSignal): Promise<bo
   let refused = false;
   while (!signal.aborted) {
     const { name } = notebook.journal.machine.state;
+    ports.overseer.doing(doing(notebook.journal));
     if (name === "idle" || name === "stuck") {
       await rest(agent, signal);
+      if (mode === "run" && name === "idle" && (await ports.succession.superseded())) {
+        ports.log("info", "ends, so that the agent of the system that runs takes over");
+        break;
+      }
       if (mode === "once" && asked) break;
       asked = true;
       const found = await poll(agent, signal);
@@ -114,6 +129,7 @@ async function follow(agent: Agent, mode: Mode, signal: AbortSignal): Promise<bo
 
 /** Until the next poll is due, or the server has something to say. */
 async function pause({ ports }: Agent, ms: number, signal: AbortSignal): Promise<void> {
+  ports.overseer.comesBy(waitPatienceMs(ms));
   const over = new AbortController();
   const either = AbortSignal.any([signal, over.signal]);
   try {
@@ -124,7 +140,7 @@ async function pause({ ports }: Agent, ms: number, signal: AbortSignal): Promise
 }
 
 /** Goes on where the journal says, or where the links say after a reboot. */
-async function takeUp(agent: Agent): Promise<void> {
+export async function takeUp(agent: Agent): Promise<void> {
   const { notebook, ports } = agent;
   const { state } = notebook.journal.machine;
   const rebooted = notebook.journal.bootId !== (await ports.clock.bootId());
@@ -143,8 +159,9 @@ async function rest(agent: Agent, signal: AbortSignal): Promise<void> {
 }
 
 /** The effects of the state, one after the other, until one has an event; undefined: there is nothing to do. */
-async function workOnce(agent: Agent, signal: AbortSignal): Promise<Event | undefined> {
+export async function workOnce(agent: Agent, signal: AbortSignal): Promise<Event | undefined> {
   const { state } = agent.notebook.journal.machine;
+  agent.ports.overseer.comesBy(workPatienceMs(state.name, agent.config.settings));
   try {
     for (const effect of work(state)) {
       const result = await execute(agent, effect, signal);
@@ -225,8 +242,9 @@ async function settle(
   endedBefore: string | undefined,
   signal: AbortSignal,
 ): Promise<Omit<Rest, "refused">> {
-  const { notebook, ports, contact } = agent;
+  const { notebook, ports, contact, config } = agent;
   for (let calls = 0; calls < 16 && !signal.aborted; calls += 1) {
+    ports.overseer.comesBy(pollPatienceMs(config.settings));
     const waiting = (await ports.outbox.oldest(1)).length > 0;
     if (!waiting) break;
     const answer = await checkIn(agent, signal);

@@ -172,17 +172,26 @@ let
         ''
           mkdir -p $out/etc/nix-ota
           printf '%s\n' "$agentJson" > $out/etc/nix-ota/agent.json
-          printf '[Unit]\nDescription=nix-ota agent\nX-StopOnRemoval=false\n[Service]\nExecStart=%s/bin/nix-ota-agent run\nRestart=always\nX-RestartIfChanged=false\n' "$agentPackage" > $units/nix-ota-agent.service
+          printf '%s' "$agentUnit" > $units/nix-ota-agent.service
+          want nix-ota-agent.service
+          # The checkout that the agent runs from may be somebody's home, and a test waits for no rest.
+          mkdir $units/nix-ota-agent.service.d
+          printf '[Service]\nProtectHome=no\nRestartSec=200ms\n' > $units/nix-ota-agent.service.d/here.conf
           ${
             if agent == "no-boot" then
               ""
             else
-              "printf '[Unit]\\nDescription=nix-ota boot check\\n[Service]\\nType=oneshot\\nExecStart=%s/bin/nix-ota-agent boot\\n' \"$agentPackage\" > $units/nix-ota-boot.service"
+              ''
+                printf '%s' "$bootUnit" > $units/nix-ota-boot.service
+                want nix-ota-boot.service
+              ''
           }
         ''
     }
   '' {
-    inherit gen host agentJson agentPackage;
+    inherit gen host agentJson;
+    agentUnit = builtins.readFile ../../agent/systemd/nix-ota-agent.service;
+    bootUnit = builtins.readFile ../../agent/systemd/nix-ota-boot.service;
     startApplication =
       if mode == "exit4" then "/usr/bin/false" else "${builtins.elemAt all 0}/bin/package0";
     inherit failing;

@@ -37,6 +37,27 @@ export function closureConfig(surroundings: AgentSurroundings): AgentConfig {
   return { ...anyDevice(surroundings), deviceIdFile: DEVICE_ID_FILE, stateDir: STATE_LINK };
 }
 
+/**
+ * The same for machines with systemd, where nothing is simulated; `SystemdMachine` gives each its id.
+ * A switch there takes the time that real units take.
+ */
+export function systemdConfig(
+  surroundings: AgentSurroundings,
+  { settings, ...keys }: AgentConfig = {},
+): AgentConfig {
+  return {
+    ...anyDevice(surroundings),
+    deviceIdFile: DEVICE_ID_FILE,
+    ...keys,
+    settings: {
+      ...QUICK_SETTINGS,
+      activation: { limitMs: 60_000, graceMs: 500, watchMs: 20, busyTries: 5, busyWaitMs: 200 },
+      probation: { limitMs: 20_000, runMs: 10_000, passIntervalMs: 200 },
+      ...(settings as AgentConfig | undefined),
+    },
+  };
+}
+
 /** The file of an agent on a device without systemd, between loopback servers. */
 export function agentConfig(
   device: Device,

@@ -6,6 +6,7 @@ import {
   type AgentConfig,
   type AgentSurroundings,
   closureConfig,
+  systemdConfig,
 } from "./agent-config.ts";
 import type { SystemOptions } from "./builder.ts";
 import { CacheKey } from "./cache-key.ts";
@@ -17,6 +18,7 @@ import { Operator } from "./operator.ts";
 import { type RunningProcess, entryFile, startServer } from "./processes.ts";
 import { type CommandResult, expectSuccess } from "./run-command.ts";
 import { type SplitClosure, publishSplit } from "./split-closure.ts";
+import type { SystemdMachine, SystemdMachineOptions } from "./systemd-machine.ts";
 import { Workshop } from "./workshop.ts";
 
 export type FleetOptions = {
@@ -218,6 +220,21 @@ export class Fleet implements AsyncDisposable {
       ...more,
     });
     return await FleetDevice.create(device, agentConfig(device, this.#surroundings(), config));
+  }
+
+  /** Builds a system for machines with systemd, and pushes it to the own cache. */
+  async buildForSystemd(system: SystemOptions, config: AgentConfig = {}): Promise<string> {
+    const agentJson = systemdConfig(this.#surroundings(), config);
+    return await this.workshop.release({ agentJson, ...system });
+  }
+
+  /** A machine that boots `factory`, a system of `buildForSystemd`, and whose systemd starts the agent. */
+  async systemdMachine(
+    name: string,
+    factory: string,
+    more: Partial<SystemdMachineOptions> = {},
+  ): Promise<SystemdMachine> {
+    return await this.workshop.systemdMachine(name, factory, more);
   }
 
   #surroundings(): AgentSurroundings {

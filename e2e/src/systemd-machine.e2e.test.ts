@@ -17,7 +17,7 @@ describe("a machine with systemd", () => {
   beforeAll(async () => {
     if (impossible !== undefined) return;
     workshop = await Workshop.open();
-    first = await workshop.release({ gen: 0 });
+    first = await workshop.release({ gen: 0, agent: "no" });
   });
   afterAll(async () => await workshop?.[Symbol.asyncDispose]());
   beforeEach((context) => {
@@ -69,7 +69,7 @@ describe("a machine with systemd", () => {
   });
 
   test("restarts the units that differ in another system, and starts and stops those that come and go", async () => {
-    const other = await workshop.release({ gen: 1, failing: ["odd.service"] });
+    const other = await workshop.release({ gen: 1, agent: "no", failing: ["odd.service"] });
     await using machine = await workshop.systemdMachine("units-of", first);
     const app = async () => [
       await machine.property("app.service", "Description"),

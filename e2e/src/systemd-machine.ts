@@ -3,6 +3,7 @@ import { existsSync } from "node:fs";
 import { mkdir, readFile, readdir, rename, rmdir, symlink, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 
+import { DEVICE_ID_FILE } from "./agent-config.ts";
 import { bootDefault } from "./boot-default.ts";
 import { eventually } from "./eventually.ts";
 import { HarnessError } from "./harness-error.ts";
@@ -345,6 +346,8 @@ async function layOut(root: string, options: SystemdMachineOptions): Promise<voi
   const units = join(root, "etc/systemd/system");
   await symlink("/usr/lib/systemd/system/multi-user.target", join(units, "default.target"));
   for (const unit of MASKED) await symlink("/dev/null", join(units, unit));
+  await mkdir(join(root, "etc/nix-ota"));
+  await writeFile(join(root, DEVICE_ID_FILE), `${options.name}\n`);
   // Debian's own empties /tmp at boot, below which the host's folders may be seen.
   await writeFile(join(root, "etc/tmpfiles.d/tmp.conf"), "");
 }

@@ -1,0 +1,32 @@
+import { fstatSync } from "node:fs";
+
+import { journalLine, jsonLine } from "./log-line.ts";
+import type { Log } from "./ports.ts";
+
+/** Standard error: for people where it is systemd's journal, for programs everywhere else. */
+const inJournal = isJournal(process.env["JOURNAL_STREAM"]);
+
+let last = "";
+
+/** One line on stderr for each thing worth telling; in the journal, none that says the last once more. */
+export const machineLog: Log = (level, message, facts = {}) => {
+  if (!inJournal) {
+    process.stderr.write(jsonLine(new Date().toISOString(), level, message, facts));
+    return;
+  }
+  const line = journalLine(level, message, facts);
+  if (line !== last) process.stderr.write(line);
+  last = line;
+};
+
+/** systemd says by device and inode which stream it reads: the variable alone is inherited further. */
+function isJournal(stream: string | undefined): boolean {
+  if (stream === undefined) return false;
+  try {
+    const { dev, ino } = fstatSync(2);
+    return stream === `${dev}:${ino}`;
+  } catch {
+    // Standard error is closed: it is no journal.
+    return false;
+  }
+}

@@ -1,0 +1,68 @@
+import { Outcome } from "@nix-ota/proto/nixota/v1/device_pb";
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+
+import { eventually } from "../src/eventually.ts";
+import { Fleet } from "../src/fleet.ts";
+import { systemdImpossible } from "../src/systemd-host.ts";
+import type { SystemdMachine } from "../src/systemd-machine.ts";
+
+const impossible = await systemdImpossible();
+const AGENT = "nix-ota-agent.service";
+
+describe("an agent under systemd", () => {
+  let fleet: Fleet;
+  let factory: string;
+
+  beforeAll(async () => {
+    if (impossible !== undefined) return;
+    fleet = await Fleet.open();
+    factory = await fleet.buildForSystemd({ gen: 0 });
+  });
+  afterAll(async () => await fleet?.[Symbol.asyncDispose]());
+  beforeEach((context) => {
+    if (impossible !== undefined) context.skip(impossible);
+  });
+
+  test("takes a good release, and hands over to the agent of that when nothing is under way", async () => {
+    await using machine = await fleet.systemdMachine("fridge", factory);
+    const before = await machine.property(AGENT, "MainPID");
+    expect(await machine.property(AGENT, "StatusText")).toContain("nothing under way");
+    const good = await fleet.buildForSystemd({ gen: 1, agentVersion: "0.2.0" });
+    await fleet.publish(good);
+    await comesToRest(machine, ["APPLIED"]);
+    expect(await machine.links()).toMatchObject({
+      running: good,
+      profile: good,
+      bootDefault: good,
+    });
+    await eventually("the hand-over", async () => {
+      const [pid, state] = await Promise.all(
+        ["MainPID", "SubState"].map(async (name) => await machine.property(AGENT, name)),
+      );
+      return pid !== before && state === "running" ? true : undefined;
+    });
+    // It ended by itself, once, and nothing of it failed.
+    expect(await machine.property(AGENT, "NRestarts")).toBe("1");
+    expect(await machine.property(AGENT, "Result")).toBe("success");
+    expect(await machine.property(AGENT, "StatusText")).toContain("revision 1 applied");
+    expect(await machine.property("app.service", "Description")).toContain("generation 1");
+    expect(await machine.journal(AGENT)).toContain("accepted → fetching: copies the closure");
+  });
+
+  /** Waits until the attempts of a machine have ended so, as the server keeps it, and nothing is under way. */
+  async function comesToRest(machine: SystemdMachine, ends: readonly string[]): Promise<void> {
+    const names = Object.entries(Outcome);
+    const seen = async () =>
+      (await fleet.operator.events(machine.name)).flatMap(({ attempt }) =>
+        attempt === undefined || attempt.outcome === Outcome.UNSPECIFIED
+          ? []
+          : [names.find(([, number]) => number === attempt.outcome)?.[0]],
+      );
+    await eventually(
+      `an end of every attempt of ${machine.name}`,
+      async () => ((await seen()).length >= ends.length ? true : undefined),
+      { timeoutMs: 90_000, describe: async () => await machine.journal(AGENT) },
+    );
+    expect(await seen()).toEqual(ends);
+  }
+});
