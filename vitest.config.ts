@@ -31,7 +31,7 @@ export default defineConfig({
         test: {
           name: "db",
           include: ["**/*.db.test.ts"],
-          globalSetup: ["e2e/src/postgres-setup.ts"],
+          globalSetup: ["e2e/src/postgres-setup.ts", "services/tests/templates-setup.testkit.ts"],
           testTimeout: MINUTE,
           hookTimeout: 2 * MINUTE,
           maxWorkers: 2,

@@ -19,7 +19,7 @@ import { parseConfig } from "../src/config.ts";
 import type { Store } from "../src/db/store.ts";
 import { LIMITS, type Limits } from "../src/limits.ts";
 import { startServer, type Server, type Surroundings } from "../src/server.ts";
-import { createPostgresDatabase, type DatabaseKind } from "./databases.testkit.ts";
+import { createPostgresDatabase, type DatabaseKind, makeDataDir } from "./databases.testkit.ts";
 
 /** Clients with one credential. */
 export interface Clients {
@@ -80,13 +80,11 @@ export class TestServer implements AsyncDisposable {
       readonly limits?: Partial<Limits>;
     } = {},
   ): Promise<TestServer> {
-    const env =
-      kind === "postgresql"
-        ? { DATABASE_URL: extra.database ?? (await createPostgresDatabase()) }
-        : {};
-    return await TestServer.#start(extra.argv ?? [], env, {
-      limits: { ...LIMITS, ...extra.limits },
-    });
+    const limits = { ...LIMITS, ...extra.limits };
+    if (kind === "embedded")
+      return await TestServer.#start(extra.argv ?? [], {}, { limits }, makeDataDir);
+    const env = { DATABASE_URL: extra.database ?? (await createPostgresDatabase("migrated")) };
+    return await TestServer.#start(extra.argv ?? [], env, { limits });
   }
 
   /** On a database that is open, and by a clock of the test's. The server closes the database. */
@@ -111,6 +109,7 @@ export class TestServer implements AsyncDisposable {
     extra: readonly string[],
     env: Readonly<Record<string, string>>,
     surroundings: Partial<Surroundings>,
+    prepare: (dataDir: string) => void = () => undefined,
   ): Promise<TestServer> {
     const folder = mkdtempSync(join(tmpdir(), "nix-ota-server-"));
     const file = (name: string, content: string) => {
@@ -122,7 +121,9 @@ export class TestServer implements AsyncDisposable {
       ...["--publish-token-file", file("token", token)],
       ...["--admin-token-file", file("admin-token", adminToken)],
     ];
-    const argv = ["--listen", "127.0.0.1:0", "--data-dir", join(folder, "data")];
+    const dataDir = join(folder, "data");
+    prepare(dataDir);
+    const argv = ["--listen", "127.0.0.1:0", "--data-dir", dataDir];
     const config = parseConfig([...argv, ...files, ...extra], env);
     if (config.kind !== "config") throw new Error(JSON.stringify(config));
     const server = await startServer(config.config, pino({ level: "silent" }), surroundings);
