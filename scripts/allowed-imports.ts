@@ -50,7 +50,6 @@ const DEVICE_ADAPTERS = [
   "machine-host",
   "machine-log",
   "read-config",
-  "shell-health",
   "system-links",
 ];
 
@@ -336,8 +335,11 @@ export const allowedImports: readonly Row[] = [
     reaches: ["processes", "clock"],
   },
   {
-    files: "agent/src/{agent-lock,activation/*}.ts",
-    imports: ["agent/src/{agent-error,ports}.ts", "agent/src/{activation,process}/*.ts"],
+    files: "agent/src/{agent-lock,beside/*}.ts",
+    imports: [
+      "agent/src/{agent-error,agent-lock,dead-man,ports}.ts",
+      "agent/src/{beside,process}/*.ts",
+    ],
     packages: ["node:*"],
     reaches: ["processes"],
   },

@@ -1,15 +1,18 @@
 import { randomBytes } from "node:crypto";
 import { readFile } from "node:fs/promises";
 
-import { supervisedActivation } from "./activation/supervised-activation.ts";
 import { AgentError } from "./agent-error.ts";
+import type { DeadManProgram } from "./beside/dead-man.ts";
+import { runningAgent } from "./beside/running-agent.ts";
+import { supervision } from "./beside/supervision.ts";
+import { serviceManager } from "./beside/systemd.ts";
 import type { Config } from "./config.ts";
+import type { RunningAgent } from "./dead-man.ts";
 import { machineChance, machineClock } from "./machine-clock.ts";
 import { machineHost, machineSpace } from "./machine-host.ts";
 import { machineLog } from "./machine-log.ts";
 import { nodeNix } from "./nix/node-nix.ts";
 import type { Disk, Ports, Server } from "./ports.ts";
-import { shellHealth } from "./shell-health.ts";
 import { deviceKey } from "./state/device-key.ts";
 import { journalFile } from "./state/journal-file.ts";
 import { manifestStore } from "./state/manifest-store.ts";
@@ -21,10 +24,15 @@ import { systemLinks } from "./system-links.ts";
 import { noOverseer } from "./systemd/service-overseer.ts";
 import { noSuccession } from "./systemd/succession.ts";
 
-/** The ports of a real machine. Everything that the agent keeps goes through `disk`. */
+/**
+ * The ports of a real machine. Everything that the agent keeps goes through `disk`.
+ *
+ * @param deadManProgram what the dead-man runs where the system to return to has no agent.
+ */
 export function machinePorts(
   config: Config,
   environment: Readonly<Record<string, string>>,
+  deadManProgram: DeadManProgram,
   disk: Disk = nodeDisk,
 ): Ports {
   const { stateDir, settings } = config;
@@ -55,13 +63,31 @@ export function machinePorts(
       clock,
       machineSpace,
     ),
-    activation: supervisedActivation(disk, clock, stateDir, environment, settings.activation),
-    health: shellHealth(environment, settings.failedUnitsCmd, settings.probation),
+    ...supervision(serviceManager(config.supervisor, environment), {
+      disk,
+      clock,
+      chance: machineChance,
+      stateDir,
+      environment,
+      failedUnitsCmd: settings.failedUnitsCmd,
+      activation: settings.activation,
+      probation: settings.probation,
+      deadMan: settings.deadMan,
+      deadManProgram,
+    }),
     server: lazyServer(config, clock, disk),
     overseer: noOverseer,
     succession: noSuccession,
     log: machineLog,
   };
+}
+
+/** The agent that is, or should be, at work on this machine. */
+export function machineAgent(
+  { stateDir, supervisor }: Config,
+  environment: Readonly<Record<string, string>>,
+): RunningAgent {
+  return runningAgent(`${stateDir}/lock`, environment, serviceManager(supervisor, environment));
 }
 
 /** Connect is loaded with the first call: `status` and commands that make none start without it. */

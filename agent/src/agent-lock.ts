@@ -1,7 +1,9 @@
 import { spawnSync } from "node:child_process";
-import { closeSync, openSync } from "node:fs";
+import { closeSync, constants, ftruncateSync, openSync, readFileSync, writeSync } from "node:fs";
 
 import { AgentError } from "./agent-error.ts";
+import { identityOf } from "./process/process-group.ts";
+import type { ProcessIdentity } from "./process/process-group.ts";
 
 /** Exit status of flock for a lock that somebody else holds. */
 const HELD = 75;
@@ -10,7 +12,8 @@ const HELD = 75;
  * The one lock of agent and commands, held until `release` or the end of this process, however it
  * ends. Node has no flock: the `flock` program locks a descriptor that this process opened and hands
  * down. The lock belongs to the open file, not to the program, so it stays when that exits, and the
- * kernel drops it with this process's descriptor, which no other child inherits.
+ * kernel drops it with this process's descriptor, which no other child inherits. The file names the
+ * process that took it last.
  *
  * @throws {AgentError} kind `busy` when another holds it for longer than `waitS` seconds.
  */
@@ -21,7 +24,7 @@ export function takeLock(
 ): () => void {
   let descriptor: number;
   try {
-    descriptor = openSync(path, "w", 0o600);
+    descriptor = openSync(path, constants.O_RDWR | constants.O_CREAT, 0o600);
   } catch (cause) {
     throw new AgentError("state", `${path} cannot be opened`, cause);
   }
@@ -33,7 +36,12 @@ export function takeLock(
       stdio: ["ignore", "ignore", "ignore", descriptor],
     },
   );
-  if (status === 0) return () => closeSync(descriptor);
+  if (status === 0) {
+    const { pid, startTicks } = identityOf(process.pid) ?? { pid: process.pid, startTicks: "" };
+    ftruncateSync(descriptor);
+    writeSync(descriptor, `${pid} ${startTicks}\n`, 0);
+    return () => closeSync(descriptor);
+  }
   closeSync(descriptor);
   if (status === HELD)
     throw new AgentError(
@@ -42,4 +50,16 @@ export function takeLock(
       status,
     );
   throw new AgentError("tool", "flock of util-linux cannot be run", error ?? status);
+}
+
+/** The process that took the lock last, which holds it as long as it is held; undefined: unknown. */
+export function holderOf(path: string): ProcessIdentity | undefined {
+  try {
+    const [pid, startTicks] = readFileSync(path, "utf8").trim().split(" ");
+    if (startTicks === undefined || !(Number(pid) > 1)) return undefined;
+    return { pid: Number(pid), startTicks };
+  } catch {
+    // Nobody ever took it.
+    return undefined;
+  }
 }

@@ -1,4 +1,5 @@
 import type { Config } from "./config.ts";
+import { rearm } from "./dead-man-order.ts";
 import type { Ports } from "./ports.ts";
 import { openAgent, takeUp, workOnce } from "./run-agent.ts";
 
@@ -23,4 +24,5 @@ export async function takeUpAtBoot(
     const event = await workOnce(agent, signal);
     if (event !== undefined) await notebook.record(event);
   }
+  await rearm(agent, signal);
 }

@@ -1,7 +1,7 @@
 import { realpathSync } from "node:fs";
 import { parseArgs } from "node:util";
 
-import { machinePorts } from "./adapters.ts";
+import { machineAgent, machinePorts } from "./adapters.ts";
 import { AgentError } from "./agent-error.ts";
 import { takeLock } from "./agent-lock.ts";
 import { takeUpAtBoot } from "./boot.ts";
@@ -22,6 +22,8 @@ const USAGE = `nix-ota-agent run|once|status|boot [--config FILE] [--json]
   status   what the device is at, from its own records
 
   boot     takes up what a reboot cut short, before the agent starts: run by nix-ota-boot.service
+  dead-man --attempt ID
+           goes back when the attempt has not come to its end: run by a timer that the agent sets
 
   --config FILE  default /etc/nix-ota/agent.json
   --system PATH  runs as the agent of that system: with its configuration, its programs first in PATH,
@@ -41,6 +43,7 @@ export async function commandLine(argv: readonly string[]): Promise<number> {
     args: [...argv],
     allowPositionals: true,
     options: {
+      attempt: { type: "string" },
       config: { type: "string" },
       system: { type: "string" },
       json: { type: "boolean", default: false },
@@ -51,16 +54,22 @@ export async function commandLine(argv: readonly string[]): Promise<number> {
   const [command, ...more] = positionals;
   if (values.version) return print(`${AGENT_VERSION}\n`);
   if (values.help) return print(USAGE);
-  if (more.length > 0 || !isCommand(command)) {
+  const attemptFits = (command === "dead-man") === (values.attempt !== undefined);
+  if (more.length > 0 || !isCommand(command) || !attemptFits) {
     process.stderr.write(USAGE);
     return 2;
   }
 
   // Looked at once: what the link names later is another agent's system.
   const system = values.system === undefined ? undefined : realSystem(values.system);
-  const config = await readConfig(values.config ?? defaultConfig(system));
+  const configFile = values.config ?? defaultConfig(system);
+  const config = await readConfig(configFile);
   const environment = programEnvironment(ownEnvironment(system), config.stateDir);
-  const machine = machinePorts(config, environment);
+  const machine = machinePorts(config, environment, {
+    running: [process.execPath, realpathSync(process.argv[1] ?? "")],
+    // In the store where the system made it: what a later system says of its agent is no matter then.
+    configFile: realpathSync(configFile),
+  });
   const ports = { ...machine, ...(await asService(process.env, environment, system, machine)) };
   if (command === "status") {
     const status = statusOf(config, {
@@ -75,6 +84,12 @@ export async function commandLine(argv: readonly string[]): Promise<number> {
   const stopping = new AbortController();
   for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, () => stopping.abort());
   await ports.disk.makeDirectory(config.stateDir);
+  if (command === "dead-man") {
+    const { fireDeadMan } = await import("./dead-man.ts");
+    const agent = machineAgent(config, environment);
+    await fireDeadMan(ports, config, values.attempt ?? "", agent, stopping.signal);
+    return 0;
+  }
   const release = takeLock(`${config.stateDir}/lock`, 10, environment);
   try {
     if (command === "boot") {
@@ -92,7 +107,7 @@ export async function commandLine(argv: readonly string[]): Promise<number> {
   }
 }
 
-const COMMANDS = ["run", "once", "status", "boot"] as const;
+const COMMANDS = ["run", "once", "status", "boot", "dead-man"] as const;
 
 function isCommand(word: string | undefined): word is (typeof COMMANDS)[number] {
   return COMMANDS.some((command) => command === word);

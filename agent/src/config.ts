@@ -78,6 +78,11 @@ const schema = v.strictObject({
   /** File with the token that a device without enrolment presents, or the credential's name. Null: none. */
   enrolmentTokenFile: v.optional(v.nullable(credential), null),
   activation: v.optional(v.picklist(["prove-first", "switch"]), "prove-first"),
+  /**
+   * What runs beside the agent runs as transient systemd units or as processes. `auto`: units where
+   * systemd is process 1.
+   */
+  supervisor: v.optional(v.picklist(["auto", "systemd", "processes"]), "auto"),
   allowInsecureServer: v.optional(v.boolean(), false),
   allowInsecureCache: v.optional(v.boolean(), false),
   /** Bytes of /nix that an update must leave free. */

@@ -224,8 +224,32 @@ export interface Activation {
   begun(name: string): Promise<boolean>;
   /** Whether a switch holds the lock of switch-to-configuration. */
   busy(signal: AbortSignal): Promise<boolean>;
+  /** Ends every run whose name begins so, and returns when they are gone. */
+  end(prefix: string, signal: AbortSignal): Promise<void>;
   /** Deletes results of other attempts; undefined: of all. */
   forget(keep: string | undefined): Promise<void>;
+}
+
+/** When and by what an attempt is ended that its agent does not end. */
+export interface DeadManOrder {
+  readonly attemptId: string;
+  /** The system to return to, whose agent goes back. */
+  readonly prev: string;
+  /** From this moment, on the monotonic clock. */
+  readonly afterMs: number;
+}
+
+/**
+ * Goes back when the agent hangs or is dead: `nix-ota-agent dead-man` of the system to return to,
+ * started by the machine and not by the agent. A reboot drops it.
+ */
+export interface DeadMan {
+  /** Arms it in place of one that is armed. Sentence of the failure or undefined. */
+  arm(order: DeadManOrder, signal: AbortSignal): Promise<string | undefined>;
+  /** Whether it is armed for the attempt. */
+  armed(attemptId: string, signal: AbortSignal): Promise<boolean>;
+  /** Drops what is armed. One that fired already is left to itself: it finds nothing to do. */
+  drop(signal: AbortSignal): Promise<void>;
 }
 
 /** How a check of health went. */
@@ -336,6 +360,7 @@ export interface Ports {
   readonly space: Space;
   readonly nix: Nix;
   readonly activation: Activation;
+  readonly deadMan: DeadMan;
   readonly health: Health;
   readonly server: Server;
   readonly overseer: Overseer;

@@ -3,6 +3,7 @@ import type { Agent } from "./agent.ts";
 import { checkIn } from "./check-in.ts";
 import type { Config } from "./config.ts";
 import { noContact } from "./contact.ts";
+import { rearm } from "./dead-man-order.ts";
 import { doing } from "./doing.ts";
 import { work } from "./effects.ts";
 import type { Event } from "./events.ts";
@@ -54,6 +55,7 @@ export async function runAgent(
   const agent = await openAgent(ports, config);
   const endedBefore = agent.notebook.journal.last?.id;
   await takeUp(agent);
+  await rearm(agent, signal);
   ports.overseer.doing(doing(agent.notebook.journal));
   ports.overseer.ready();
   const following = new AbortController();
@@ -227,7 +229,7 @@ function untilPollMs({ config, contact, ports }: Agent): number {
 }
 
 /** What is left of the wait between two tries of a copy or a return. */
-function waitMs({ notebook }: Agent): number {
+export function waitMs({ notebook }: Agent): number {
   const { rest, machine } = notebook.journal;
   const now = notebook.now();
   const retries = "tries" in machine.state && machine.state.tries > 0;

@@ -115,6 +115,14 @@ export const settingsSchema = v.strictObject({
     busyTries: count(10),
     busyWaitMs: ms(30 * SECOND),
   }),
+  deadMan: group({
+    /** On top of all that an attempt may take until its closure is proven. */
+    marginMs: ms(2 * MINUTE),
+    /** From asking an agent that hangs to end, to ending it. */
+    graceMs: ms(10 * SECOND),
+    /** Until one that failed, or was ended half way, is tried again. */
+    retryMs: ms(30 * SECOND),
+  }),
   probation: group({
     limitMs: ms(5 * MINUTE),
     runMs: ms(MINUTE),

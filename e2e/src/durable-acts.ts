@@ -7,6 +7,8 @@ import type { Config } from "@nix-ota/agent/config";
 import type { Ports } from "@nix-ota/agent/ports";
 import { diskOver, nodeFileSteps } from "@nix-ota/agent/state/node-disk";
 
+import { entryFile } from "./processes.ts";
+
 /** `during`: a file's contents are written beside it, and nothing of that is synced or renamed. */
 export type Moment = "before" | "during" | "after";
 
@@ -54,7 +56,11 @@ export function watchedPorts(
     },
   };
 
-  const ports = machinePorts(config, environment, watchedDisk);
+  const deadMan = {
+    running: [process.execPath, entryFile("agent")] as const,
+    configFile: "/etc/nix-ota/agent.json",
+  };
+  const ports = machinePorts(config, environment, deadMan, watchedDisk);
   const { links, nix, activation } = ports;
   return {
     ...ports,

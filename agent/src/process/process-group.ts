@@ -1,4 +1,5 @@
-import { readFile, readdir } from "node:fs/promises";
+import { readFileSync } from "node:fs";
+import { readdir, readFile } from "node:fs/promises";
 
 /** A process, told apart from a later one that got its number. */
 export interface ProcessIdentity {
@@ -13,21 +14,33 @@ interface Status {
   readonly startTicks: string;
 }
 
-/** Fields of /proc/PID/stat after the name, which may hold blanks and parentheses; undefined: gone. */
-async function statusOf(pid: number | string): Promise<Status | undefined> {
+/**
+ * Fields of /proc/PID/stat after the name, which may hold blanks and parentheses; undefined: gone.
+ * Read at once: the kernel has it at hand, and a look at every process shall not take its turns.
+ */
+function statusOf(pid: number | string): Status | undefined {
   try {
-    const text = await readFile(`/proc/${pid}/stat`, "utf8");
-    const fields = text.slice(text.lastIndexOf(")") + 2).split(" ");
-    return { state: fields[0] ?? "", session: Number(fields[3]), startTicks: fields[19] ?? "" };
+    return parseStatus(readFileSync(`/proc/${pid}/stat`, "utf8"));
   } catch {
     // No such process, or it ended while being read: the same to every caller.
     return undefined;
   }
 }
 
+function parseStatus(text: string): Status {
+  const fields = text.slice(text.lastIndexOf(")") + 2).split(" ");
+  return { state: fields[0] ?? "", session: Number(fields[3]), startTicks: fields[19] ?? "" };
+}
+
+/** Who has this number; undefined: nobody. */
+export function identityOf(pid: number): ProcessIdentity | undefined {
+  const status = statusOf(pid);
+  return status === undefined ? undefined : { pid, startTicks: status.startTicks };
+}
+
 /** Whether this very process runs. */
-export async function isAlive({ pid, startTicks }: ProcessIdentity): Promise<boolean> {
-  const status = await statusOf(pid);
+export function isAlive({ pid, startTicks }: ProcessIdentity): boolean {
+  const status = statusOf(pid);
   return status !== undefined && status.startTicks === startTicks && status.state !== "Z";
 }
 
@@ -46,7 +59,7 @@ async function membersOf({ id, marker }: Session): Promise<readonly number[]> {
   const pids = (await readdir("/proc")).filter((name) => /^\d+$/.test(name));
   const members: number[] = [];
   for (const pid of pids) {
-    const status = await statusOf(pid);
+    const status = statusOf(pid);
     if (status?.session !== id || status.state === "Z") continue;
     if (marker === undefined || (await environmentOf(pid)).includes(marker))
       members.push(Number(pid));
@@ -60,6 +73,31 @@ async function environmentOf(pid: string): Promise<readonly string[]> {
   } catch {
     // It ended meanwhile, or is somebody else's: none of ours.
     return [];
+  }
+}
+
+/** Leaders of sessions whose environment has an entry that begins so. */
+export async function leadersMarked(marker: string): Promise<readonly number[]> {
+  const pids = (await readdir("/proc")).filter((name) => /^\d+$/.test(name));
+  const leaders: number[] = [];
+  for (const pid of pids) {
+    const status = statusOf(pid);
+    if (status?.session !== Number(pid) || status.state === "Z") continue;
+    if ((await environmentOf(pid)).some((entry) => entry.startsWith(marker)))
+      leaders.push(Number(pid));
+  }
+  return leaders;
+}
+
+/** Kills every process whose environment has this entry. */
+export async function killMarked(entry: string): Promise<void> {
+  for (const pid of (await readdir("/proc")).filter((name) => /^\d+$/.test(name))) {
+    if (Number(pid) === process.pid || !(await environmentOf(pid)).includes(entry)) continue;
+    try {
+      process.kill(Number(pid), "SIGKILL");
+    } catch {
+      // It ended by itself.
+    }
   }
 }
 

@@ -73,14 +73,14 @@ describe("a command", () => {
         limitMs: 300,
       },
     );
-    expect(await isAlive(await ofPidFile("pid"))).toBe(false);
+    expect(isAlive(await ofPidFile("pid"))).toBe(false);
   });
 
   test("is not held up by what it leaves behind, which is killed where that is asked for", async () => {
     expect((await sh(`sleep 100 & echo $! > ${dir}/pid`, { killStrays: true })).code).toBe(0);
     // The kernel takes a moment over a killed process.
     const stray = await ofPidFile("pid");
-    while (await isAlive(stray)) await new Promise((resolve) => setTimeout(resolve, 5));
+    while (isAlive(stray)) await new Promise((resolve) => setTimeout(resolve, 5));
   });
 
   test("dies with the process that started it", async () => {
@@ -95,9 +95,9 @@ describe("a command", () => {
       { stdio: "ignore" },
     );
     let child = { pid: 0, startTicks: "" };
-    while (!(await isAlive(child))) child = await ofPidFile("pid").catch(() => child);
+    while (!isAlive(child)) child = await ofPidFile("pid").catch(() => child);
     parent.kill("SIGKILL");
-    while (await isAlive(child)) await new Promise((resolve) => setTimeout(resolve, 5));
-    expect(await isAlive(child)).toBe(false);
+    while (isAlive(child)) await new Promise((resolve) => setTimeout(resolve, 5));
+    expect(isAlive(child)).toBe(false);
   });
 });

@@ -17,6 +17,9 @@ const unrestored = (message: string): Event => ({
  */
 export const restore: Step<"restore"> = async (agent, { attempt, prev, reach, tries }, signal) => {
   const { ports } = agent;
+  // An agent that hung or died may have left a switch running, and nothing may switch beside a return.
+  for (const run of ["activate", "loader"])
+    await ports.activation.end(`${attempt.id}-${run}`, signal);
   const running = await ports.links.running();
   // What ran need not be what the profile named; after a reboot the latter runs, and may go on.
   const home = running === prev.running || (reach === "profile" && running === prev.profile);

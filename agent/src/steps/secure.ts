@@ -1,4 +1,5 @@
 import type { Agent } from "../agent.ts";
+import { armDeadMan } from "../dead-man-order.ts";
 import type { Event } from "../events.ts";
 import type { Step } from "./effect-result.ts";
 
@@ -8,7 +9,7 @@ const noWayBack = (message: string): Event => ({
 });
 
 /** Records what runs, roots it, and takes the baseline by which the closure is judged. */
-export const secure: Step<"secure"> = async (agent, _effect, signal) => {
+export const secure: Step<"secure"> = async (agent, { attempt }, signal) => {
   const { ports } = agent;
   const running = await ports.links.running();
   if (running === "")
@@ -17,6 +18,12 @@ export const secure: Step<"secure"> = async (agent, _effect, signal) => {
   if (!(await ports.nix.isValid(running, signal)) || !(await ports.links.switchable(running))) {
     return noWayBack(
       `${running} runs but is not whole in the store; repair it with \`nix-store --repair-path\``,
+    );
+  }
+  const unarmed = await armDeadMan(agent, attempt.id, running, signal);
+  if (unarmed !== undefined) {
+    return noWayBack(
+      `the dead-man, which goes back when the agent cannot, could not be armed: ${unarmed}; see the journal of the device`,
     );
   }
   const profile = await ports.links.profile();

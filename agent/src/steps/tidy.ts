@@ -1,7 +1,8 @@
 import type { Step } from "./effect-result.ts";
 
 /** Lets go of what ended attempts left. Repeated at each start, so a crash leaks nothing. */
-export const tidy: Step<"tidy"> = async ({ ports, notebook }) => {
+export const tidy: Step<"tidy"> = async ({ ports, notebook }, _effect, signal) => {
+  await ports.deadMan.drop(signal);
   await ports.links.unroot("staged");
   await ports.links.unroot("prev");
   await ports.activation.forget(undefined);

@@ -23,16 +23,19 @@ set -- \${stat##*) }
 echo "$4" > "$dir/$name.started"
 sync "$dir/$name.started" "$dir"
 
-# What is printed beyond the first 64 KiB is read and dropped: a talkative unit neither fills the
-# disk nor waits for a reader.
+# What is printed goes to the file and to whoever logs this program. Beyond the first 64 KiB it is
+# read and dropped: a talkative unit neither fills the disk nor waits for a reader.
 rm -f "$dir/$name.pipe"
 mkfifo "$dir/$name.pipe"
-{ head -c 65536 > "$dir/$name.log"; cat > /dev/null; } < "$dir/$name.pipe" 9>&- &
+{ head -c 65536 | tee "$dir/$name.log"; cat > /dev/null; } < "$dir/$name.pipe" 9>&- &
+reader=$!
 
 began=$(uptime)
 timeout -k 10 "$limit" "$program" "$action" > "$dir/$name.pipe" 2>&1 < /dev/null 9>&-
 code=$?
 took=$(($(uptime) - began))
+# The last words shall be there with the result, but what the switch left behind is not waited for.
+timeout 1 tail --pid "$reader" -s 0.05 -f /dev/null 9>&-
 
 # Not every builder of a boot loader brings what it wrote to the disk, and a result that is durable
 # says that the boot default is, too.

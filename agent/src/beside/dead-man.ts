@@ -1,0 +1,59 @@
+import { constants } from "node:fs";
+import { access } from "node:fs/promises";
+
+import type { DeadMan, Disk } from "../ports.ts";
+import type { Alarm } from "./alarm.ts";
+
+/** What the alarm runs. */
+export interface DeadManProgram {
+  /** The agent that runs: where the system to return to has none. */
+  readonly running: readonly [string, ...string[]];
+  /** Configuration of the running agent: a store path that the way back holds, or a file that stays. */
+  readonly configFile: string;
+}
+
+const MARKER = "dead-man";
+
+/**
+ * The dead-man over an alarm. A file says that one may be set: most starts of an agent find none and
+ * need not ask the system.
+ */
+export function deadManBeside(
+  alarm: Alarm,
+  disk: Disk,
+  stateDir: string,
+  program: DeadManProgram,
+): DeadMan {
+  const marker = `${stateDir}/${MARKER}`;
+  return {
+    async arm({ attemptId, prev, afterMs }, signal) {
+      await disk.writeDurably(stateDir, MARKER, new TextEncoder().encode(`${attemptId}\n`), 0o600);
+      await alarm.clear(signal);
+      const argv = ["dead-man", "--attempt", attemptId, "--config", program.configFile];
+      const [first, ...others] = await programOf(prev, program.running);
+      return await alarm.set(attemptId, [first, ...others, ...argv], afterMs, signal);
+    },
+    armed: async (attemptId, signal) =>
+      (await disk.read(marker, 1024)) !== undefined && (await alarm.isSet(attemptId, signal)),
+    async drop(signal) {
+      if ((await disk.read(marker, 1024)) === undefined) return;
+      await alarm.clear(signal);
+      await disk.remove(marker);
+    },
+  };
+}
+
+/** The agent of the system to return to: the one that is known to work. */
+async function programOf(
+  prev: string,
+  running: DeadManProgram["running"],
+): Promise<DeadManProgram["running"]> {
+  const file = `${prev}/sw/bin/nix-ota-agent`;
+  try {
+    await access(file, constants.X_OK);
+    return [file];
+  } catch {
+    // The factory's system had no agent: the one that installs the first is as good.
+    return running;
+  }
+}

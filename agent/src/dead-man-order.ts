@@ -1,0 +1,76 @@
+/** When the dead-man is armed, and when its time has come. */
+import type { Agent } from "./agent.ts";
+import type { Failure } from "./failure.ts";
+import type { Journal, Moment } from "./journal.ts";
+import { elapsedMs } from "./journal.ts";
+import type { Settings } from "./settings.ts";
+import type { State } from "./states.ts";
+
+/** An attempt that has touched the device, or is about to, and whose agent has to end it by itself. */
+type Underway = Extract<
+  State,
+  { readonly name: "armed" | "activating" | "probation" | "committing" | "rollingBack" }
+>;
+
+export function isUnderway(state: State): state is Underway {
+  switch (state.name) {
+    case "armed":
+    case "activating":
+    case "probation":
+    case "committing":
+    case "rollingBack":
+      return true;
+    default:
+      // Nothing is touched yet, nothing is left to undo, or a person has to reboot.
+      return false;
+  }
+}
+
+/** Longest that an attempt may take from here until its closure is proven. */
+function limitMs({ activation, probation, deadMan }: Settings): number {
+  const busyMs = activation.busyTries * activation.busyWaitMs;
+  return busyMs + activation.limitMs + probation.limitMs + deadMan.marginMs;
+}
+
+/** Sentence of the failure or undefined. */
+export async function armDeadMan(
+  { ports, config }: Agent,
+  attemptId: string,
+  prev: string,
+  signal: AbortSignal,
+): Promise<string | undefined> {
+  return await ports.deadMan.arm({ attemptId, prev, afterMs: limitMs(config.settings) }, signal);
+}
+
+/** Arms it again for an attempt under way: a reboot dropped it, or it fired and was ended half way. */
+export async function rearm(agent: Agent, signal: AbortSignal): Promise<void> {
+  const { ports, notebook } = agent;
+  const { state } = notebook.journal.machine;
+  // An attempt that is merely armed arms it by itself.
+  if (!isUnderway(state) || state.name === "armed" || state.plan.order === "adopt") return;
+  if (await ports.deadMan.armed(state.attempt.id, signal)) return;
+  const unarmed = await armDeadMan(agent, state.attempt.id, state.prev.running, signal);
+  // The attempt goes on: without an end the device would be worse off than without a dead-man.
+  if (unarmed !== undefined) ports.log("error", `the dead-man could not be armed: ${unarmed}`);
+}
+
+/**
+ * How long an agent that lives may still go on when the dead-man has fired. What comes after the proof
+ * has limits of its own, counted from when it began. Pure.
+ */
+export function patienceMs(journal: Journal, now: Moment, settings: Settings): number {
+  const { name } = journal.machine.state;
+  if (name !== "committing" && name !== "rollingBack") return 0;
+  if (journal.since.bootId !== now.bootId) return 0;
+  return Math.max(0, limitMs(settings) - elapsedMs(journal.since, now));
+}
+
+/** What the dead-man found. */
+export function overdueFailure(state: State, agentLived: boolean): Failure {
+  return {
+    code: "OVERDUE",
+    message: agentLived
+      ? `the agent hung while ${state.name} and was ended; see why in its journal, which ends there`
+      : `no agent ran while ${state.name}; see in the journal why it ended and was not started again`,
+  };
+}
