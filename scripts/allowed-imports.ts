@@ -49,6 +49,7 @@ const DEVICE_ADAPTERS = [
   "machine-clock",
   "machine-host",
   "machine-log",
+  "other-agents",
   "read-config",
   "system-links",
 ];
@@ -299,6 +300,16 @@ export const allowedImports: readonly Row[] = [
     imports: ["agent/src/!(main).ts", "agent/src/*/*.ts", PROTO],
     packages: ["node:*"],
     reaches: ["environment"],
+  },
+  {
+    files: "agent/src/commands/*.ts",
+    imports: [
+      "agent/src/!(main|command-line|executor).ts",
+      "agent/src/{commands,state,systemd}/*.ts",
+      PROTO,
+    ],
+    packages: ["node:*"],
+    reaches: ["clock"],
   },
   {
     files: "agent/src/adapters.ts",

@@ -12,6 +12,7 @@ import { machineChance, machineClock } from "./machine-clock.ts";
 import { machineHost, machineSpace } from "./machine-host.ts";
 import { machineLog } from "./machine-log.ts";
 import { nodeNix } from "./nix/node-nix.ts";
+import { otherAgents } from "./other-agents.ts";
 import type { Disk, Ports, Server } from "./ports.ts";
 import { deviceKey } from "./state/device-key.ts";
 import { journalFile } from "./state/journal-file.ts";
@@ -75,6 +76,7 @@ export function machinePorts(
       deadMan: settings.deadMan,
       deadManProgram,
     }),
+    otherAgents: otherAgents(environment, settings.selfTest),
     server: lazyServer(config, clock, disk),
     overseer: noOverseer,
     succession: noSuccession,
@@ -114,6 +116,7 @@ function lazyServer(config: Config, clock: Ports["clock"], disk: Disk): Server {
   };
   const get = async () => await (opened ??= open());
   return {
+    introduce: async (...call) => await (await get()).introduce(...call),
     checkIn: async (...call) => await (await get()).checkIn(...call),
     follow: async (...call) => await (await get()).follow(...call),
     pushed: async (...call) => await (await get()).pushed(...call),

@@ -1,116 +1,120 @@
 import { realpathSync } from "node:fs";
 import { parseArgs } from "node:util";
 
-import { machineAgent, machinePorts } from "./adapters.ts";
+import { machinePorts } from "./adapters.ts";
 import { AgentError } from "./agent-error.ts";
-import { takeLock } from "./agent-lock.ts";
-import { takeUpAtBoot } from "./boot.ts";
+import type { Command } from "./commands/command.ts";
 import { programEnvironment } from "./environment.ts";
 import { readConfig } from "./read-config.ts";
-import { exitStatus, runAgent } from "./run-agent.ts";
-import { printStatus, statusOf } from "./status.ts";
-import { asService } from "./systemd/service.ts";
 import { configurationOf } from "./systemd/succession.ts";
 import { AGENT_VERSION } from "./version.ts";
 
-const USAGE = `nix-ota-agent run|once|status|boot [--config FILE] [--json]
+const USAGE = `nix-ota-agent COMMAND [--config FILE]
 
-  run      follows the channel until it is told to stop
-  once     asks once and applies what is offered
-           exit status: 0 up to date or applied, 1 server not reached, 3 manifest refused,
-           4 attempt failed or rolled back, 5 waits and goes on at the next start, 6 stuck
-  status   what the device is at, from its own records
-
-  boot     takes up what a reboot cut short, before the agent starts: run by nix-ota-boot.service
+  run        follows the channel until it is told to stop
+  once       asks once and applies what is offered
+             exit status: 0 up to date or applied, 1 server not reached, 3 manifest refused,
+             4 attempt failed or rolled back, 5 waits and goes on at the next start, 6 stuck
+  status     what the device is at, from its own records (--json)
+  self-test  whether this agent can serve this device with this configuration; changes nothing
+             exit status: 0 yes, 2 the configuration is wrong, 4 no, 69 but for the server, which
+             does not answer, 77 but for the server, which refuses the device
+  boot       takes up what a reboot cut short, before the agent starts: run by nix-ota-boot.service
   dead-man --attempt ID
-           goes back when the attempt has not come to its end: run by a timer that the agent sets
+             goes back when the attempt has not come to its end: run by a timer that the agent sets
 
   --config FILE  default /etc/nix-ota/agent.json
   --system PATH  runs as the agent of that system: with its configuration, its programs first in PATH,
                  and, with run, until another system's agent is due
-  --json         status as JSON
   --version
 `;
 
+/** Every command, loaded when it is asked for: a poll at which nothing changed loads no other. */
+const commands: Readonly<Record<string, () => Promise<Command>>> = {
+  run: async () => (await import("./commands/follow.ts")).follow("run"),
+  once: async () => (await import("./commands/follow.ts")).follow("once"),
+  status: async () => (await import("./commands/status.ts")).status,
+  "self-test": async () => (await import("./commands/self-test.ts")).selfTest,
+  "dead-man": async () => (await import("./commands/dead-man.ts")).deadMan,
+  boot: async () => (await import("./commands/boot.ts")).boot,
+};
+
+const COMMON = {
+  config: { type: "string" },
+  system: { type: "string" },
+  version: { type: "boolean", default: false },
+  help: { type: "boolean", default: false },
+} as const;
+
 /**
- * Does what the words after the program's name ask for.
+ * Does what the words of the command line ask for.
  *
- * @returns the exit status.
+ * @returns the exit status; 2 for words that are no command or options that it does not have.
  * @throws {AgentError} what a person has to see; kind `config` for a wrong configuration.
  */
 export async function commandLine(argv: readonly string[]): Promise<number> {
-  const { values, positionals } = parseArgs({
-    args: [...argv],
-    allowPositionals: true,
-    options: {
-      attempt: { type: "string" },
-      config: { type: "string" },
-      system: { type: "string" },
-      json: { type: "boolean", default: false },
-      version: { type: "boolean", default: false },
-      help: { type: "boolean", default: false },
-    },
-  });
-  const [command, ...more] = positionals;
-  if (values.version) return print(`${AGENT_VERSION}\n`);
-  if (values.help) return print(USAGE);
-  const attemptFits = (command === "dead-man") === (values.attempt !== undefined);
-  if (more.length > 0 || !isCommand(command) || !attemptFits) {
-    process.stderr.write(USAGE);
-    return 2;
-  }
+  const command = await commandIn(argv);
+  const parsed = parse(argv, command);
+  if (parsed === undefined) return refuse();
+  const { values, positionals } = parsed;
+  if (values["version"] === true) return print(`${AGENT_VERSION}\n`);
+  if (values["help"] === true) return print(USAGE);
+  const [, ...words] = positionals;
+  if (command === undefined || words.length > (command.words ?? 0)) return refuse();
+  if (command.needs?.some((option) => values[option] === undefined) === true) return refuse();
 
   // Looked at once: what the link names later is another agent's system.
-  const system = values.system === undefined ? undefined : realSystem(values.system);
-  const configFile = values.config ?? defaultConfig(system);
+  const system = typeof values["system"] === "string" ? realSystem(values["system"]) : undefined;
+  const named = values["config"];
+  const configFile = typeof named === "string" ? named : defaultConfig(system);
   const config = await readConfig(configFile);
   const environment = programEnvironment(ownEnvironment(system), config.stateDir);
-  const machine = machinePorts(config, environment, {
-    running: [process.execPath, realpathSync(process.argv[1] ?? "")],
-    // In the store where the system made it: what a later system says of its agent is no matter then.
-    configFile: realpathSync(configFile),
+  return await command.run({
+    config,
+    system,
+    ports: machinePorts(config, environment, {
+      running: [process.execPath, realpathSync(process.argv[1] ?? "")],
+      // In the store where the system made it: what a later system says of its agent is no matter then.
+      configFile: realpathSync(configFile),
+    }),
+    environment,
+    own: process.env,
+    options: values,
+    words,
+    print,
   });
-  const ports = { ...machine, ...(await asService(process.env, environment, system, machine)) };
-  if (command === "status") {
-    const status = statusOf(config, {
-      journal: await ports.journal.read(),
-      trust: await ports.trust.read(),
-      unreportedEvents: (await ports.outbox.oldest(1000)).length,
-      server: await ports.serverNotes.read(),
-    });
-    return print(values.json ? `${JSON.stringify(status)}\n` : printStatus(status));
-  }
+}
 
-  const stopping = new AbortController();
-  for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, () => stopping.abort());
-  await ports.disk.makeDirectory(config.stateDir);
-  if (command === "dead-man") {
-    const { fireDeadMan } = await import("./dead-man.ts");
-    const agent = machineAgent(config, environment);
-    await fireDeadMan(ports, config, values.attempt ?? "", agent, stopping.signal);
-    return 0;
-  }
-  const release = takeLock(`${config.stateDir}/lock`, 10, environment);
+/** The command that is named, whatever stands before and after its name; undefined: there is none. */
+async function commandIn(argv: readonly string[]): Promise<Command | undefined> {
+  const options = { args: [...argv], allowPositionals: true, strict: false, options: COMMON };
+  const name = parseArgs(options).positionals[0] ?? "";
+  return Object.hasOwn(commands, name) ? await commands[name]?.() : undefined;
+}
+
+type Parsed = {
+  readonly values: Readonly<Record<string, string | boolean | undefined>>;
+  readonly positionals: readonly string[];
+};
+
+/** Undefined: the words are none that the command knows. */
+function parse(argv: readonly string[], command: Command | undefined): Parsed | undefined {
   try {
-    if (command === "boot") {
-      await takeUpAtBoot(ports, config, stopping.signal);
-      return 0;
-    }
-    const rest = await runAgent(ports, config, command, stopping.signal);
-    return command === "once" ? exitStatus(rest) : 0;
+    return parseArgs({
+      args: [...argv],
+      allowPositionals: true,
+      options: { ...command?.options, ...COMMON },
+    });
   } catch (cause) {
-    // The journal is whole: the next start takes it up.
-    if (stopping.signal.aborted) return 0;
-    throw cause;
-  } finally {
-    release();
+    // The usage that is printed names every option; what node says of it is told first.
+    process.stderr.write(`nix-ota-agent: ${(cause as Error).message}\n`);
+    return undefined;
   }
 }
 
-const COMMANDS = ["run", "once", "status", "boot", "dead-man"] as const;
-
-function isCommand(word: string | undefined): word is (typeof COMMANDS)[number] {
-  return COMMANDS.some((command) => command === word);
+function refuse(): number {
+  process.stderr.write(USAGE);
+  return 2;
 }
 
 function defaultConfig(system: string | undefined): string {

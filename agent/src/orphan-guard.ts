@@ -1,5 +1,6 @@
 /** Whether a closure keeps the device within reach of updates. Pure. */
 import { toHex } from "@nix-ota/proto/hash";
+import { isId } from "@nix-ota/proto/ids";
 import { parsePublicKey } from "@nix-ota/proto/key-file";
 
 /** What the guard looks at. */
@@ -7,6 +8,9 @@ export interface Candidate {
   /** Contents of the closure's agent.json; undefined: it has none. */
   readonly agentJson: string | undefined;
   readonly hasAgentUnit: boolean;
+  readonly hasBootService: boolean;
+  /** Whether its agent's program can be run. */
+  readonly hasProgram: boolean;
   /** Signed leave in the manifest. */
   readonly allowAgentRemoval: boolean;
   readonly allowKeyChange: boolean;
@@ -25,18 +29,37 @@ export function guardAgainstOrphaning(
   candidate: Candidate,
 ): CandidateAgent | string {
   const file = candidate.agentJson === undefined ? undefined : readObject(candidate.agentJson);
-  if (file === undefined || !candidate.hasAgentUnit) {
-    if (candidate.allowAgentRemoval) return { healthCmd: "" };
-    return "the closure contains no agent, so no update would follow it; enable services.nix-ota-agent, or publish with leave to remove it";
+  const missing = missingPart(candidate, file !== undefined);
+  if (file === undefined || missing !== undefined) {
+    if (candidate.allowAgentRemoval) return { healthCmd: healthOf(file) };
+    return `the closure has no ${missing}, so no update would follow it; enable services.nix-ota-agent in it, or publish with --allow-agent-removal`;
   }
   if (file.channel !== device.channel && file.channel !== candidate.nextChannel) {
-    return `the closure's agent follows channel ${String(file.channel)}, this device ${device.channel}; publish with that channel as the next one`;
+    return `the closure's agent follows channel ${quoted(file.channel)}, this device follows ${device.channel}; build it for ${device.channel}, or publish with --next-channel ${quoted(file.channel)}`;
   }
   const pinned = new Set(device.publicKeys.map(toHex));
   if (!keysOf(file).some((key) => pinned.has(key)) && !candidate.allowKeyChange) {
-    return "the closure's agent trusts none of the keys that this device trusts; pin both during a rotation, or publish with leave to change keys";
+    return "the closure's agent trusts none of the keys that this device trusts; pin both during a rotation, or publish with --allow-key-change";
   }
-  return { healthCmd: typeof file.healthCmd === "string" ? file.healthCmd : "" };
+  return { healthCmd: healthOf(file) };
+}
+
+/** What of an agent the closure lacks; undefined: nothing. */
+function missingPart(candidate: Candidate, configured: boolean): string | undefined {
+  if (!configured) return "etc/nix-ota/agent.json that can be read";
+  if (!candidate.hasProgram) return "sw/bin/nix-ota-agent that can be run";
+  if (!candidate.hasAgentUnit) return "nix-ota-agent.service";
+  // What guards the next boot starts with this unit: units are those of the system that booted.
+  return candidate.hasBootService ? undefined : "nix-ota-boot.service";
+}
+
+function healthOf(file: Record<string, unknown> | undefined): string {
+  return typeof file?.["healthCmd"] === "string" ? file["healthCmd"] : "";
+}
+
+/** What a closure says is not to be repeated at any length. */
+function quoted(value: unknown): string {
+  return typeof value === "string" && isId(value) ? value : "without a valid name";
 }
 
 function readObject(text: string): Record<string, unknown> | undefined {

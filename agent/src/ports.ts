@@ -9,6 +9,7 @@ import type { Failure } from "./failure.ts";
 import type { Journal } from "./journal.ts";
 import type { Rung } from "./ladder.ts";
 import type { ReportedEvent } from "./reported-event.ts";
+import type { Fitness } from "./self-test.ts";
 import type { ServerNote } from "./server-note.ts";
 import type { Trust } from "./trust.ts";
 
@@ -93,8 +94,8 @@ export interface Links {
   systemFile(storePath: string, file: SystemFile): Promise<string | undefined>;
   /** Canonical target of a part that needs a reboot to change; empty when absent. */
   part(storePath: string, part: BootPart): Promise<string>;
-  /** Whether switch-to-configuration is a non-empty executable file. */
-  switchable(storePath: string): Promise<boolean>;
+  /** Whether the system's program is a non-empty executable file. */
+  runnable(storePath: string, program: SystemProgram): Promise<boolean>;
   /** Points a GC root at a path, valid or not yet. */
   root(name: RootName, storePath: string): Promise<void>;
   unroot(name: RootName): Promise<void>;
@@ -123,7 +124,11 @@ export type SystemFile =
   | "kernel-params"
   | "nixos-version"
   | "etc/nix-ota/agent.json"
-  | "etc/systemd/system/nix-ota-agent.service";
+  | "etc/systemd/system/nix-ota-agent.service"
+  | "etc/systemd/system/nix-ota-boot.service";
+
+/** A program of a system by which the device is kept. */
+export type SystemProgram = "bin/switch-to-configuration" | "sw/bin/nix-ota-agent";
 
 export type BootPart = "kernel" | "initrd" | "kernel-modules" | "systemd";
 
@@ -268,6 +273,21 @@ export interface Health {
   failedUnits(signal: AbortSignal): Promise<readonly string[] | undefined>;
 }
 
+/** The agents of other systems. */
+export interface OtherAgents {
+  /**
+   * Runs the self-test of a system's own agent with that system's configuration, limited in time and
+   * output.
+   *
+   * @returns `detail`: what it said, one bounded line; empty when it said nothing.
+   */
+  selfTest(
+    storePath: string,
+    environment: Readonly<Record<string, string>>,
+    signal: AbortSignal,
+  ): Promise<{ readonly fitness: Fitness; readonly detail: string }>;
+}
+
 /** What came of a call to the server. */
 export type Answer<Value> =
   | { readonly got: "answer"; readonly value: Value }
@@ -283,6 +303,8 @@ export type Answer<Value> =
   | { readonly got: "silence"; readonly message: string };
 
 export interface Server {
+  /** Proves who the device is, and keeps nothing of it on either side: no session, no enrolment. */
+  introduce(signal: AbortSignal): Promise<Answer<void>>;
   /**
    * Reports, and takes the directive that acknowledges it.
    *
@@ -362,6 +384,7 @@ export interface Ports {
   readonly activation: Activation;
   readonly deadMan: DeadMan;
   readonly health: Health;
+  readonly otherAgents: OtherAgents;
   readonly server: Server;
   readonly overseer: Overseer;
   readonly succession: Succession;

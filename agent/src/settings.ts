@@ -131,6 +131,12 @@ export const settingsSchema = v.strictObject({
     /** The server's silence counts against the closure when it answered so shortly before. */
     contactWithinMs: ms(10 * MINUTE),
   }),
+  selfTest: group({
+    /** For the whole test of a closure's agent. */
+    limitMs: ms(MINUTE),
+    /** Of it for the server, which the agent that is tested keeps. */
+    serverMs: ms(20 * SECOND),
+  }),
   rollback: group({
     retryMs: ms(10 * SECOND),
     /** How long the previous system tries to reach the server after contact was lost. */

@@ -92,8 +92,8 @@ export const systemLinks: Links = {
     // A closure without the part differs from one with it, which is all that is asked.
     return await realpath(`${storePath}/${part}`).catch(() => "");
   },
-  async switchable(storePath) {
-    const path = `${storePath}/bin/switch-to-configuration`;
+  async runnable(storePath, program) {
+    const path = `${storePath}/${program}`;
     try {
       await access(path, constants.X_OK);
       const { size } = await stat(path);

@@ -87,6 +87,25 @@ export class FleetDevice {
     return this.#agent;
   }
 
+  /** Another command of the agent, to its end. */
+  async command(name: string, ...more: string[]): Promise<CommandResult> {
+    return await this.device.exec([...agentArgv(name), ...more], { timeoutMs: 120_000 });
+  }
+
+  /** What runs, what the profile names, what boots next. */
+  async resting(): Promise<readonly (string | null)[]> {
+    const { running, profile, bootDefault } = await this.device.links();
+    return [running, profile, bootDefault];
+  }
+
+  /** Files of the state directory, each with when it was written. */
+  async stateFiles(): Promise<string> {
+    return await this.device.run([
+      ...["find", this.device.stateDir, "-type", "f", "-not", "-path", "*/cache/*"],
+      ...["-printf", "%P %s %T@\\n"],
+    ]);
+  }
+
   /** The agent's own view, as `status --json` prints it. */
   async status(): Promise<unknown> {
     return JSON.parse(await this.device.run([...agentArgv("status"), "--json"])) as unknown;
@@ -94,7 +113,7 @@ export class FleetDevice {
 }
 
 /** How a device starts its agent: the host's node runs the checkout. */
-function agentArgv(command: "run" | "once" | "status"): string[] {
+function agentArgv(command: string): string[] {
   return [process.execPath, entryFile("agent"), command, "--config", CONFIG_FILE];
 }
 

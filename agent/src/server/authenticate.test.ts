@@ -39,3 +39,12 @@ test("the token is not asked for by a device that is known", async () => {
   });
   expect((await fridge.checkIn(reportOf(), "whatever is open", never)).got).toBe("answer");
 });
+
+test("an introduction enrols nobody, and tells a device that is known from one that is not", async () => {
+  server.behaviour.enrolmentToken = "the token";
+  const fridge = loopbackDevice(server.url, { enrolmentToken: "the token" });
+  expect(await fridge.introduce(never)).toMatchObject({ got: "refusal", reason: "DEVICE_UNKNOWN" });
+  expect(server.behaviour.enrolmentToken).toBe("the token");
+  await fridge.checkIn(reportOf(), "whatever is open", never);
+  expect(await fridge.introduce(never)).toEqual({ got: "answer", value: undefined });
+});

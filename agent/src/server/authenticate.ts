@@ -32,25 +32,13 @@ export async function authenticate(
   identity: Identity,
   signal: AbortSignal,
 ): Promise<Proven> {
-  const prove = async () => {
-    const { nonce } = await client.createChallenge({ deviceId: identity.deviceId }, { signal });
-    return signAuthStatement({ ...identity, nonce }, identity.seed);
-  };
-  const ask = async (): Promise<Proven> => {
-    const answer = await client.authenticate({ auth: await prove() }, { signal });
-    return {
-      token: answer.sessionToken,
-      expiresAtS: Number(answer.expiresAt?.seconds ?? 0n),
-      lastSequence: Number(answer.lastSequence),
-    };
-  };
   try {
-    return await ask();
+    return await proveOnly(client, identity, signal);
   } catch (cause) {
     if (reasonOf(cause)?.reason !== "DEVICE_UNKNOWN") throw cause;
     await client.enrol(
       {
-        auth: await prove(),
+        auth: await proof(client, identity, signal),
         publicKey: publicKeyOf(identity.seed),
         channel: identity.channel,
         target: identity.target,
@@ -58,6 +46,30 @@ export async function authenticate(
       },
       { signal },
     );
-    return await ask();
+    return await proveOnly(client, identity, signal);
   }
+}
+
+/** The same for a device that the server knows: no other is enrolled. */
+export async function proveOnly(
+  client: Client<typeof CheckinService>,
+  identity: Identity,
+  signal: AbortSignal,
+): Promise<Proven> {
+  const auth = await proof(client, identity, signal);
+  const answer = await client.authenticate({ auth }, { signal });
+  return {
+    token: answer.sessionToken,
+    expiresAtS: Number(answer.expiresAt?.seconds ?? 0n),
+    lastSequence: Number(answer.lastSequence),
+  };
+}
+
+async function proof(
+  client: Client<typeof CheckinService>,
+  identity: Identity,
+  signal: AbortSignal,
+) {
+  const { nonce } = await client.createChallenge({ deviceId: identity.deviceId }, { signal });
+  return signAuthStatement({ ...identity, nonce }, identity.seed);
 }

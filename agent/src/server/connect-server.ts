@@ -8,6 +8,7 @@ import type { Rung } from "../ladder.ts";
 import type { Chance, Clock, Disk, Log, Server } from "../ports.ts";
 import { isSessionRefusal, readAnswer } from "./answer.ts";
 import type { Identity } from "./authenticate.ts";
+import { proveOnly } from "./authenticate.ts";
 import type { Link, LinkSettings } from "./link.ts";
 import { sessionKeeper } from "./session.ts";
 import type { TransportSettings } from "./transports.ts";
@@ -72,6 +73,8 @@ export function connectServer(parts: ServerParts): Server {
     }, signal);
 
   return {
+    introduce: async (signal) =>
+      await readAnswer(async () => void (await proveOnly(checkin, identity, signal)), signal),
     checkIn: async (...call) => await (held?.checkIn ?? checkInByCall)(...call),
     pushed: async (signal) => await (held === undefined ? ended(signal) : held.pushed(signal)),
     rung: () => held?.rung() ?? "poll",

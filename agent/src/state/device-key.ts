@@ -17,13 +17,22 @@ export async function deviceKey(
   deviceId: string,
   randomSeed: () => Uint8Array,
 ): Promise<Uint8Array> {
+  const stored = await storedKey(disk, stateDir);
+  if (stored !== undefined) return stored;
+  const seed = randomSeed();
+  const text = `${printSecretKey({ name: deviceId, seed })}\n`;
+  await disk.writeDurably(stateDir, NAME, new TextEncoder().encode(text), 0o600);
+  return seed;
+}
+
+/**
+ * The seed where there is one; undefined: the device was never started.
+ *
+ * @throws {AgentError} kind `state` for a file that is no key.
+ */
+export async function storedKey(disk: Disk, stateDir: string): Promise<Uint8Array | undefined> {
   const bytes = await disk.read(`${stateDir}/${NAME}`, 1024);
-  if (bytes === undefined) {
-    const seed = randomSeed();
-    const text = `${printSecretKey({ name: deviceId, seed })}\n`;
-    await disk.writeDurably(stateDir, NAME, new TextEncoder().encode(text), 0o600);
-    return seed;
-  }
+  if (bytes === undefined) return undefined;
   const key = parseSecretKey(new TextDecoder().decode(bytes));
   if (typeof key === "string") {
     throw new AgentError(

@@ -13,10 +13,7 @@ export function trustFile(
   stateDir: string,
   links: Pick<Links, "committedRoots">,
 ): TrustStore {
-  const file = slotFile(disk, stateDir, "trust", (body) => {
-    const trust = body as Trust;
-    return trust.version === 1 ? trust : undefined;
-  });
+  const file = slotFile(disk, stateDir, "trust", parse);
   return {
     async read() {
       const trust = await file.read();
@@ -33,4 +30,14 @@ export function trustFile(
       await file.write(trust);
     },
   };
+}
+
+/** The record as it stands in the files; undefined: there is none that this agent can read. */
+export async function storedTrust(disk: Disk, stateDir: string): Promise<Trust | undefined> {
+  return await slotFile(disk, stateDir, "trust", parse).read();
+}
+
+function parse(body: unknown): Trust | undefined {
+  const trust = body as Trust;
+  return trust.version === 1 ? trust : undefined;
 }

@@ -3,7 +3,7 @@ import type { Attempt, Plan } from "../attempt.ts";
 import type { Event } from "../events.ts";
 import type { FailureCodeName } from "../failure.ts";
 import { guardAgainstOrphaning } from "../orphan-guard.ts";
-import type { BootPart } from "../ports.ts";
+import type { BootPart, SystemFile } from "../ports.ts";
 import { contentsPinned, contentsWhole } from "./closure-contents.ts";
 import type { Step } from "./effect-result.ts";
 import { storedManifest } from "./stored-manifest.ts";
@@ -31,7 +31,8 @@ export const inspect: Step<"inspect"> = async (agent, { attempt }, signal) => {
   await ports.nix.syncStore(signal);
 
   const system = (await ports.links.systemFile(attempt.storePath, "system"))?.trim();
-  if (system === undefined || !(await ports.links.switchable(attempt.storePath))) {
+  const switchable = await ports.links.runnable(attempt.storePath, "bin/switch-to-configuration");
+  if (system === undefined || !switchable) {
     return unusable(
       "NOT_A_SYSTEM",
       `${attempt.storePath} is no NixOS system with a switch-to-configuration; publish its toplevel`,
@@ -43,13 +44,12 @@ export const inspect: Step<"inspect"> = async (agent, { attempt }, signal) => {
       `the closure is for ${system}, this machine is ${ports.host.system()}`,
     );
   }
+  const file = async (name: SystemFile) => await ports.links.systemFile(attempt.storePath, name);
   const candidate = guardAgainstOrphaning(config, {
-    agentJson: await ports.links.systemFile(attempt.storePath, "etc/nix-ota/agent.json"),
-    hasAgentUnit:
-      (await ports.links.systemFile(
-        attempt.storePath,
-        "etc/systemd/system/nix-ota-agent.service",
-      )) !== undefined,
+    agentJson: await file("etc/nix-ota/agent.json"),
+    hasAgentUnit: (await file("etc/systemd/system/nix-ota-agent.service")) !== undefined,
+    hasBootService: (await file("etc/systemd/system/nix-ota-boot.service")) !== undefined,
+    hasProgram: await ports.links.runnable(attempt.storePath, "sw/bin/nix-ota-agent"),
     allowAgentRemoval: manifest.allowAgentRemoval,
     allowKeyChange: manifest.allowKeyChange,
     nextChannel: manifest.nextChannel,

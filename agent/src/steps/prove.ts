@@ -4,6 +4,7 @@ import { checkIn } from "../check-in.ts";
 import type { Failure } from "../failure.ts";
 import type { Step } from "./effect-result.ts";
 import { newFailedUnits, unitsSentence } from "./new-failed-units.ts";
+import { agentFailure } from "./next-agent.ts";
 import { switchedByOthers } from "./switched-by-others.ts";
 
 /**
@@ -23,12 +24,17 @@ export const prove: Step<"prove"> = async (agent, { attempt, plan, prev }, signa
   };
 
   let passed = 0;
+  let agentPassed = false;
   for (;;) {
     const running = await ports.links.running();
     if (running !== attempt.storePath) {
       return switchedByOthers(running);
     }
-    const failure = await check(agent, plan, prev, environment, signal);
+    const failure =
+      (await check(agent, plan, prev, environment, signal)) ??
+      // Once is enough: nothing that it looks at changes by itself. Last, for it is the dearest.
+      (agentPassed ? undefined : await agentFailure(agent, attempt, signal));
+    if (failure === undefined) agentPassed = true;
     passed = failure === undefined ? passed + 1 : 0;
     if (passed >= passes) return { on: "proven" };
     const leftMs = deadlineMs - ports.clock.monotonicMs();

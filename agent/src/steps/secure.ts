@@ -15,7 +15,10 @@ export const secure: Step<"secure"> = async (agent, { attempt }, signal) => {
   if (running === "")
     return noWayBack("/run/current-system names no system to return to; install one by hand first");
   await ports.links.root("prev", running);
-  if (!(await ports.nix.isValid(running, signal)) || !(await ports.links.switchable(running))) {
+  if (
+    !(await ports.nix.isValid(running, signal)) ||
+    !(await ports.links.runnable(running, "bin/switch-to-configuration"))
+  ) {
     return noWayBack(
       `${running} runs but is not whole in the store; repair it with \`nix-store --repair-path\``,
     );
