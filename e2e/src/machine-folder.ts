@@ -49,7 +49,10 @@ export async function layOutMachine(dir: string, options: MachineFolderOptions):
   if (options.runAs !== undefined) await chownTree(dir, options.runAs);
 }
 
-/** The environment of every process in a machine: nothing of the host's, so no NIX_* leaks in. */
+/**
+ * The environment of every process in a machine: nothing of the host's, so no NIX_* leaks in, but
+ * where node keeps what it compiled.
+ */
 export function machineEnvironment(dir: string): NodeJS.ProcessEnv {
   return {
     PATH: `${join(process.execPath, "..")}:/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin`,
@@ -58,6 +61,7 @@ export function machineEnvironment(dir: string): NodeJS.ProcessEnv {
     TMPDIR: join(dir, "tmp"),
     LANG: "C.UTF-8",
     USER: "root",
+    NODE_COMPILE_CACHE: process.env["NODE_COMPILE_CACHE"],
   };
 }
 

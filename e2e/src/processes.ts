@@ -77,8 +77,7 @@ function announcedUrl(line: string): string | undefined {
 
 /** A server takes its configuration from its arguments; only what node needs is inherited. */
 function hostEnvironment(): NodeJS.ProcessEnv {
-  const { PATH, HOME, LANG, TMPDIR } = process.env;
-  return Object.fromEntries(
-    Object.entries({ PATH, HOME, LANG, TMPDIR }).filter(([, value]) => value !== undefined),
-  );
+  const { PATH, HOME, LANG, TMPDIR, NODE_COMPILE_CACHE } = process.env;
+  const inherited = { PATH, HOME, LANG, TMPDIR, NODE_COMPILE_CACHE };
+  return Object.fromEntries(Object.entries(inherited).filter(([, value]) => value !== undefined));
 }

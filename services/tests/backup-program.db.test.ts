@@ -27,6 +27,7 @@ import {
   type DatabaseKind,
 } from "./databases.testkit.ts";
 import { fillEveryTable } from "./filled-database.testkit.ts";
+import { processEnvironment } from "./process-environment.testkit.ts";
 import { ServerProcess } from "./server-process.testkit.ts";
 
 const PROGRAM = fileURLToPath(new URL("../src/main.ts", import.meta.url));
@@ -55,7 +56,7 @@ async function place(kind: DatabaseKind, name: string): Promise<Place> {
 function begin({ argv, env }: Place, words: readonly string[], wrapper: readonly string[] = []) {
   const [command = "", ...rest] = [...wrapper, process.execPath, PROGRAM, ...argv, ...words];
   const child = spawn(command, rest, {
-    env: { PATH: process.env["PATH"] ?? "", ...env },
+    env: { ...processEnvironment(), ...env },
     stdio: ["ignore", "pipe", "pipe"],
   });
   const said = { stdout: "", stderr: "" };

@@ -4,6 +4,8 @@ import { createInterface } from "node:readline";
 import type { Readable } from "node:stream";
 import { fileURLToPath } from "node:url";
 
+import { processEnvironment } from "./process-environment.testkit.ts";
+
 type Child = ChildProcessByStdio<null, Readable, null>;
 
 const PROGRAM = fileURLToPath(new URL("../src/main.ts", import.meta.url));
@@ -29,7 +31,7 @@ export class ServerProcess implements AsyncDisposable {
   ): Promise<ServerProcess> {
     const [command = "", ...rest] = [...wrapper, process.execPath, PROGRAM, ...argv];
     const child = spawn(command, rest, {
-      env: { PATH: process.env["PATH"] ?? "", ...env },
+      env: { ...processEnvironment(), ...env },
       stdio: ["ignore", "pipe", "inherit"],
       // Its own group, so that a tracer and what it traces end together.
       detached: true,
