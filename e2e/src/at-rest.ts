@@ -3,12 +3,15 @@ import { nodeDisk } from "@nix-ota/agent/state/node-disk";
 import { trustFile } from "@nix-ota/agent/state/trust-file";
 import { Outcome } from "@nix-ota/proto/nixota/v1/device_pb";
 
-import type { FleetDevice } from "./fleet-device.ts";
 import type { Fleet } from "./fleet.ts";
+import type { Machine } from "./machine.ts";
+
+/** A machine with an agent, and the name that the server knows it by. */
+type AtWork = { readonly name: string; readonly device: Machine };
 
 /** What a device keeps on its disk, read from outside, so that it may be off. */
-export async function records({ device }: FleetDevice) {
-  const stateDir = device.hostPath("/state");
+export async function records({ device }: AtWork) {
+  const stateDir = device.hostStateDir;
   const committedRoots = async () => await Promise.resolve([]);
   return {
     journal: await journalFile(nodeDisk, stateDir).read(),
@@ -26,7 +29,7 @@ export type Expected = {
 /** What a device at rest does not keep of the agent's promise, one sentence each; none: it keeps all. */
 export async function wrongAtRest(
   fleet: Fleet,
-  fridge: FleetDevice,
+  fridge: AtWork,
   expected: Expected,
 ): Promise<string[]> {
   return [
@@ -36,7 +39,7 @@ export async function wrongAtRest(
   ];
 }
 
-async function wrongLinks({ device }: FleetDevice, system: string): Promise<string[]> {
+async function wrongLinks({ device }: AtWork, system: string): Promise<string[]> {
   const { running, profile, bootDefault } = await device.links();
   const links = Object.entries({ running, profile, bootDefault });
   const wrong = links
@@ -47,7 +50,7 @@ async function wrongLinks({ device }: FleetDevice, system: string): Promise<stri
 
 /** Systems of which not every file has the contents that the store's database knows. */
 export async function damaged(
-  device: FleetDevice["device"],
+  device: Machine,
   systems: ReadonlySet<string | null>,
 ): Promise<string[]> {
   const wrong: string[] = [];
@@ -60,11 +63,7 @@ export async function damaged(
   return wrong;
 }
 
-async function wrongReports(
-  fleet: Fleet,
-  fridge: FleetDevice,
-  expected: Expected,
-): Promise<string[]> {
+async function wrongReports(fleet: Fleet, fridge: AtWork, expected: Expected): Promise<string[]> {
   const wrong: string[] = [];
   const { journal, trust } = await records(fridge);
   const events = await fleet.operator.events(fridge.name);
@@ -96,7 +95,7 @@ async function wrongReports(
 }
 
 /** Roots, processes and files that no attempt needs any more. */
-async function leftOver({ device }: FleetDevice): Promise<string[]> {
+async function leftOver({ device }: AtWork): Promise<string[]> {
   const roots = (await device.gcRoots())
     .map(({ link }) => link)
     .filter((link) => link.includes("nix-ota/") && !link.includes("/committed-"));

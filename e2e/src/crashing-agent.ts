@@ -2,23 +2,22 @@
  * The agent with a crash built in, for tests: `once`, and at one of its durable acts it ends or lets
  * the test end it. Everything is the real agent's; only the way to the disk is watched.
  *
- *   crashing-agent.ts --state STATE --at entered|leaving [--config FILE]
+ *   crashing-agent.ts --state STATE --at entered|leaving [--do kill|hold] [--config FILE]
  *   crashing-agent.ts --act ACT --moment before|during|after --do kill|hold|stop|tell [--config FILE]
  *   crashing-agent.ts --list [--config FILE]
  *
  * `entered`: the state is durable and nothing of its work is done. `leaving`: its work is done and
  * nothing about that is durable. `--act "write journal 3"` is the third time of that act.
  *
- * The act is told on standard output, one line of JSON. Then `kill`: SIGKILL for itself, `hold`: does
+ * The act, or the state, is told on standard output, one line of JSON. Then `kill`: SIGKILL for itself, `hold`: does
  * nothing ever after, `stop`: waits for SIGCONT, `tell`: goes on. `--list` tells all and goes on.
  */
 import { writeSync } from "node:fs";
-import { readFile } from "node:fs/promises";
 import { parseArgs } from "node:util";
 
-import { parseConfig } from "@nix-ota/agent/config";
 import { programEnvironment } from "@nix-ota/agent/environment";
 import type { JournalStore } from "@nix-ota/agent/ports";
+import { readConfig } from "@nix-ota/agent/read-config";
 import { runAgent } from "@nix-ota/agent/run-agent";
 
 import { type Watch, watchedPorts } from "./durable-acts.ts";
@@ -35,7 +34,7 @@ const { values } = parseArgs({
   },
 });
 
-const config = parseConfig(await readFile(values.config, "utf8"), "");
+const config = await readConfig(values.config);
 const ports = watchedPorts(config, programEnvironment(process.env, config.stateDir), watch);
 const journal =
   values.state === undefined
@@ -46,8 +45,7 @@ await runAgent({ ...ports, journal }, config, "once", new AbortController().sign
 async function watch(...[act, moment]: Parameters<Watch>): Promise<void> {
   const chosen = values.act === act && values.moment === moment;
   if (chosen || values.list) writeSync(1, `${JSON.stringify({ act, moment })}\n`);
-  if (chosen && values.do === "kill") await die();
-  if (chosen && values.do === "hold") await new Promise(() => setInterval(() => {}, 60_000));
+  if (chosen && (values.do === "kill" || values.do === "hold")) await end();
   if (chosen && values.do === "stop") process.kill(process.pid, "SIGSTOP");
 }
 
@@ -57,16 +55,18 @@ function dying(store: JournalStore, state: string, leaving: boolean): JournalSto
     read: async () => await store.read(),
     async write(next) {
       const { name } = next.machine.state;
-      if (leaving && current === state && name !== state) await die();
+      if (leaving && current === state && name !== state) await end();
       await store.write(next);
       current = name;
-      if (!leaving && name === state) await die();
+      if (!leaving && name === state) await end();
     },
   };
 }
 
-/** No handler runs and nothing is flushed: the power button of a process. */
-async function die(): Promise<never> {
-  process.kill(process.pid, "SIGKILL");
-  return await new Promise(() => {});
+/** `kill`: no handler runs and nothing is flushed: the power button of a process. */
+async function end(): Promise<never> {
+  if (values.state !== undefined)
+    writeSync(1, `${JSON.stringify({ state: values.state, at: values.at })}\n`);
+  if (values.do === "kill") process.kill(process.pid, "SIGKILL");
+  return await new Promise(() => setInterval(() => {}, 60_000));
 }

@@ -86,6 +86,10 @@ export class Device extends Machine {
     return join(this.dir, "state");
   }
 
+  override get hostStateDir(): string {
+    return this.hostPath("/state");
+  }
+
   /** Process 1 of the device as the host sees it, for `nsenter`; undefined while it is off. */
   get initPid(): number | undefined {
     return this.#namespace?.initPid;

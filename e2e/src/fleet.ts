@@ -18,7 +18,6 @@ import { Operator } from "./operator.ts";
 import { type RunningProcess, entryFile, startServer } from "./processes.ts";
 import { type CommandResult, expectSuccess } from "./run-command.ts";
 import { type SplitClosure, publishSplit } from "./split-closure.ts";
-import type { SystemdMachine, SystemdMachineOptions } from "./systemd-machine.ts";
 import { Workshop } from "./workshop.ts";
 
 export type FleetOptions = {
@@ -226,15 +225,6 @@ export class Fleet implements AsyncDisposable {
   async buildForSystemd(system: SystemOptions, config: AgentConfig = {}): Promise<string> {
     const agentJson = systemdConfig(this.#surroundings(), config);
     return await this.workshop.release({ agentJson, ...system });
-  }
-
-  /** A machine that boots `factory`, a system of `buildForSystemd`, and whose systemd starts the agent. */
-  async systemdMachine(
-    name: string,
-    factory: string,
-    more: Partial<SystemdMachineOptions> = {},
-  ): Promise<SystemdMachine> {
-    return await this.workshop.systemdMachine(name, factory, more);
   }
 
   #surroundings(): AgentSurroundings {

@@ -25,6 +25,8 @@ export abstract class Machine implements AsyncDisposable {
   abstract readonly name: string;
   /** Where the agent keeps its state, as the machine sees it. */
   abstract readonly stateDir: string;
+  /** The same for the host. */
+  abstract readonly hostStateDir: string;
   abstract readonly poweredOn: boolean;
 
   /** Where a path of the machine is for the host. */

@@ -1,7 +1,8 @@
 import { existsSync } from "node:fs";
-import { readFile } from "node:fs/promises";
+import { readFile, readdir, rmdir } from "node:fs/promises";
 import { join } from "node:path";
 
+import { eventually } from "./eventually.ts";
 import { runCommand } from "./run-command.ts";
 
 /** Why this host cannot boot a systemd in a container; undefined: it can. */
@@ -39,5 +40,18 @@ export async function cgroupFolders(): Promise<readonly string[]> {
   return mounts.flatMap(([folder, controllers]) => {
     const path = own(controllers);
     return path === undefined || !existsSync(join(folder, path)) ? [] : [join(folder, path)];
+  });
+}
+
+/** A control group can be removed when the groups in it are gone and its last process was buried. */
+export async function removeGroup(folder: string): Promise<void> {
+  if (!existsSync(folder)) return;
+  for (const entry of await readdir(folder, { withFileTypes: true }))
+    if (entry.isDirectory()) await removeGroup(join(folder, entry.name));
+  await eventually(`the end of ${folder}`, async () => {
+    return await rmdir(folder).then(
+      () => true,
+      (cause: NodeJS.ErrnoException) => (cause.code === "ENOENT" ? true : undefined),
+    );
   });
 }

@@ -88,7 +88,7 @@ describe("a machine with systemd", () => {
   });
 
   test("loses to a power cut what was written and not synced, and nothing else", async () => {
-    await using machine = await workshop.systemdMachine("cut", first, { diskMebibytes: 256 });
+    await using machine = await workshop.systemdMachine("cut", first, { disk: { mebibytes: 256 } });
     await machine.run(["tee", "/var/lib/synced"], { input: "kept" });
     await machine.run(["sync", "-f", "/var/lib/synced"]);
     await machine.run(["tee", "/var/lib/unsynced"], { input: "lost" });

@@ -1,13 +1,12 @@
 import { randomUUID } from "node:crypto";
 import { existsSync } from "node:fs";
-import { mkdir, readFile, readdir, rename, rmdir, symlink, writeFile } from "node:fs/promises";
+import { mkdir, readFile, rename, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 
-import { DEVICE_ID_FILE } from "./agent-config.ts";
 import { bootDefault } from "./boot-default.ts";
 import { eventually } from "./eventually.ts";
 import { HarnessError } from "./harness-error.ts";
-import { deleteMachine, layOutMachine } from "./machine-folder.ts";
+import { deleteMachine } from "./machine-folder.ts";
 import { type FactorySystem, Machine, installSystem } from "./machine.ts";
 import { Namespace, startInside } from "./namespace.ts";
 import type { ProcessHandle, SpawnOptions } from "./process-handle.ts";
@@ -18,7 +17,8 @@ import {
   finish,
   runCommand,
 } from "./run-command.ts";
-import { cgroupFolders } from "./systemd-host.ts";
+import { cgroupFolders, removeGroup } from "./systemd-host.ts";
+import { layOutSystemdRoot, nameSystemdRoot } from "./systemd-root.ts";
 
 export type SystemdMachineOptions = {
   /** The machine's folder; made when missing, deleted at the end. */
@@ -30,20 +30,18 @@ export type SystemdMachineOptions = {
   readonly factory?: FactorySystem;
   /** Folders of the host that the machine sees at the same path, read-only: a `file://` cache. */
   readonly folders?: readonly string[];
-  /** Its root file system is an ext4 image of so many MiB, so that `cutPower` loses what was not synced. Default: a folder. */
-  readonly diskMebibytes?: number;
+  /**
+   * Its root file system is on an ext4 image, so that `cutPower` loses what was not synced: an empty
+   * one, or that of a machine that `install` made. Default: a folder of the host, which loses nothing.
+   */
+  readonly disk?: { readonly mebibytes: number } | { readonly copyOf: SystemdMachine };
+  /** Files that it has from the start, by their absolute path. */
+  readonly files?: Readonly<Record<string, string>>;
 };
 
 const REPOSITORY = join(import.meta.dirname, "../..");
+const IMAGE = "disk.img";
 const SYSTEMD = "/usr/lib/systemd/systemd";
-
-/** Units of Debian that wait for a console, users or hardware, which no container has. */
-const MASKED = [
-  "systemd-logind.service",
-  "systemd-update-utmp.service",
-  "systemd-update-utmp-runlevel.service",
-  "getty.target",
-];
 
 /** Nothing of the host's: so no NIX_* leaks in. */
 const ENVIRONMENT: NodeJS.ProcessEnv = {
@@ -79,30 +77,35 @@ export class SystemdMachine extends Machine {
     this.dir = options.dir;
     this.name = options.name;
     this.#folders = [REPOSITORY, dirname(process.execPath), ...(options.folders ?? [])];
-    this.#disk = options.diskMebibytes === undefined ? undefined : join(options.dir, "disk.img");
+    this.#disk = options.disk === undefined ? undefined : join(options.dir, IMAGE);
   }
 
   /** A machine that has booted. */
   static async create(options: SystemdMachineOptions): Promise<SystemdMachine> {
-    const machine = new SystemdMachine(options);
+    const machine = await SystemdMachine.install(options);
     try {
-      await mkdir(machine.#root, { recursive: true });
-      if (machine.#disk !== undefined) {
-        await command(["truncate", "-s", `${options.diskMebibytes}M`, machine.#disk]);
-        await command(["mkfs.ext4", "-q", "-m", "0", machine.#disk]);
-      }
-      await machine.#powerOn();
-      await layOut(machine.#visibleRoot(), options);
-      if (options.factory !== undefined)
-        await installSystem(async (argv) => await machine.#runWithoutBoot(argv), options.factory);
-      // A file system that lost its first minute would be a broken factory, not a device.
-      await command(["sync", "-f", machine.#visibleRoot()]);
       await machine.boot();
       return machine;
     } catch (cause) {
       await machine[Symbol.asyncDispose]();
       throw cause;
     }
+  }
+
+  /** A machine that is off and has never booted, but has its system. */
+  static async install(options: SystemdMachineOptions): Promise<SystemdMachine> {
+    const machine = new SystemdMachine(options);
+    try {
+      await machine.#install(options);
+      return machine;
+    } catch (cause) {
+      await machine[Symbol.asyncDispose]();
+      throw cause;
+    }
+  }
+
+  override get hostStateDir(): string {
+    return this.hostPath(this.stateDir);
   }
 
   override get poweredOn(): boolean {
@@ -167,7 +170,7 @@ export class SystemdMachine extends Machine {
     if (this.#disk === undefined || this.#leader === undefined)
       throw new HarnessError(
         "usage",
-        `${this.name} takes diskMebibytes, and to be on, for a power cut`,
+        `${this.name} needs a disk of its own, and to be on, for a power cut`,
       );
     process.kill(this.#leader, "SIGKILL");
     await this.#container?.exited;
@@ -181,12 +184,13 @@ export class SystemdMachine extends Machine {
   /**
    * Boots, and returns when systemd has nothing left to start, whatever came of it.
    *
-   * @param settled false: returns as soon as there is a process 1.
+   * @param repair what happens to its root file system before.
    */
-  override async boot({ settled = true }: { readonly settled?: boolean } = {}): Promise<void> {
+  override async boot(repair?: (root: string) => Promise<void>): Promise<void> {
     await this.powerOff();
     await this.#powerOn();
     const root = this.#visibleRoot();
+    await repair?.(root);
     const next = await bootDefault(root);
     const program = next.system === null ? SYSTEMD : `${next.system}/init`;
     if (next.system !== null && !existsSync(join(root, program))) {
@@ -197,18 +201,13 @@ export class SystemdMachine extends Machine {
     }
     this.#container = await this.#contain(["--hostname", this.name], [program]);
     this.#leader = await this.#firstProcess(this.#container);
-    if (settled) await this.settle();
-  }
-
-  /** Waits until systemd has nothing left to start. */
-  async settle(timeoutMs = 60_000): Promise<void> {
     await eventually(
       `the end of the boot of ${this.name}`,
       async () => {
         const { stdout } = await this.exec(["systemctl", "is-system-running"]);
         return ["running", "degraded", "maintenance"].includes(stdout.trim()) ? true : undefined;
       },
-      { timeoutMs, describe: () => this.console().slice(-2000) },
+      { timeoutMs: 60_000, describe: () => this.console().slice(-2000) },
     );
   }
 
@@ -233,6 +232,25 @@ export class SystemdMachine extends Machine {
       throw new HarnessError("usage", `${this.name} is powered off; boot it to see its disk`);
     }
     return join(`/proc/${this.#surroundings.initPid}/root`, this.#root);
+  }
+
+  async #install(options: SystemdMachineOptions): Promise<void> {
+    const { disk, factory, files = {} } = options;
+    await mkdir(this.#root, { recursive: true });
+    if (disk !== undefined && this.#disk !== undefined) await makeDisk(this.#disk, disk);
+    await this.#powerOn();
+    const root = this.#visibleRoot();
+    if (disk !== undefined && "copyOf" in disk) await nameSystemdRoot(root, this.name);
+    else await layOutSystemdRoot(root, options);
+    for (const [path, content] of Object.entries(files)) {
+      await mkdir(dirname(join(root, path)), { recursive: true });
+      await writeFile(join(root, path), content);
+    }
+    if (factory !== undefined)
+      await installSystem(async (argv) => await this.#runWithoutBoot(argv), factory);
+    // A file system that lost its first minute would be a broken factory, not a device.
+    await command(["sync", "-f", root]);
+    await this.powerOff();
   }
 
   async #powerOn(): Promise<void> {
@@ -307,47 +325,24 @@ export class SystemdMachine extends Machine {
   }
 }
 
+async function makeDisk(
+  image: string,
+  content: NonNullable<SystemdMachineOptions["disk"]>,
+): Promise<void> {
+  if ("mebibytes" in content) {
+    await command(["truncate", "-s", `${content.mebibytes}M`, image]);
+    await command(["mkfs.ext4", "-q", "-m", "0", image]);
+    return;
+  }
+  const origin = join(content.copyOf.dir, IMAGE);
+  // The kernel unmounts in its own time what a machine that ended had mounted.
+  await eventually(`the end of all use of ${origin}`, async () => {
+    const { stdout } = await runCommand(["losetup", "--associated", origin]);
+    return stdout.trim() === "" ? true : undefined;
+  });
+  await command(["cp", "--sparse=always", origin, image]);
+}
+
 async function command(argv: readonly string[]): Promise<void> {
   expectSuccess(argv, await runCommand(argv));
-}
-
-/** A control group can be removed when the groups in it are gone and its last process was buried. */
-async function removeGroup(folder: string): Promise<void> {
-  if (!existsSync(folder)) return;
-  for (const entry of await readdir(folder, { withFileTypes: true }))
-    if (entry.isDirectory()) await removeGroup(join(folder, entry.name));
-  await eventually(`the end of ${folder}`, async () => {
-    return await rmdir(folder).then(
-      () => true,
-      (cause: NodeJS.ErrnoException) => (cause.code === "ENOENT" ? true : undefined),
-    );
-  });
-}
-
-/** What a merged-usr system has besides `/usr`, and units that wake nothing that a container lacks. */
-async function layOut(root: string, options: SystemdMachineOptions): Promise<void> {
-  await layOutMachine(root, {
-    name: options.name,
-    nixConf: [`trusted-public-keys = ${options.trustedPublicKeys.join(" ")}`],
-  });
-  for (const folder of [
-    "usr",
-    "var/lib",
-    "root",
-    "proc",
-    "sys",
-    "dev",
-    "etc/systemd/system",
-    "etc/tmpfiles.d",
-  ])
-    await mkdir(join(root, folder), { recursive: true });
-  for (const folder of ["bin", "sbin", "lib", "lib64"])
-    await symlink(`usr/${folder}`, join(root, folder));
-  const units = join(root, "etc/systemd/system");
-  await symlink("/usr/lib/systemd/system/multi-user.target", join(units, "default.target"));
-  for (const unit of MASKED) await symlink("/dev/null", join(units, unit));
-  await mkdir(join(root, "etc/nix-ota"));
-  await writeFile(join(root, DEVICE_ID_FILE), `${options.name}\n`);
-  // Debian's own empties /tmp at boot, below which the host's folders may be seen.
-  await writeFile(join(root, "etc/tmpfiles.d/tmp.conf"), "");
 }

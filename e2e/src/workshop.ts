@@ -73,7 +73,18 @@ export class Workshop implements AsyncDisposable {
     factory?: string,
     more: Partial<SystemdMachineOptions> = {},
   ): Promise<SystemdMachine> {
-    const machine = await SystemdMachine.create({
+    const machine = await this.installSystemd(name, factory, more);
+    await machine.boot();
+    return machine;
+  }
+
+  /** The same before its first boot. */
+  async installSystemd(
+    name: string,
+    factory?: string,
+    more: Partial<SystemdMachineOptions> = {},
+  ): Promise<SystemdMachine> {
+    const machine = await SystemdMachine.install({
       dir: this.folder.join(name),
       name,
       trustedPublicKeys: [this.key.publicKey],

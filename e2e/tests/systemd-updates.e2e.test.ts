@@ -24,7 +24,7 @@ describe("an agent under systemd", () => {
   });
 
   test("takes a good release, and hands over to the agent of that when nothing is under way", async () => {
-    await using machine = await fleet.systemdMachine("fridge", factory);
+    await using machine = await fleet.workshop.systemdMachine("fridge", factory);
     const before = await machine.property(AGENT, "MainPID");
     expect(await machine.property(AGENT, "StatusText")).toContain("nothing under way");
     const good = await fleet.buildForSystemd({ gen: 1, agentVersion: "0.2.0" });
