@@ -22,7 +22,7 @@ export default defineConfig({
           exclude: [...configDefaults.exclude, "**/*.db.test.ts", "**/*.e2e.test.ts"],
           // Rules keep nothing between calls; loading them anew for every file takes longer than the tests.
           isolate: false,
-          testTimeout: 10_000,
+          testTimeout: MINUTE,
           sequence: { groupOrder: 0 },
         },
       },

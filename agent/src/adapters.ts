@@ -14,6 +14,7 @@ import { machineLog } from "./machine-log.ts";
 import { nodeNix } from "./nix/node-nix.ts";
 import { otherAgents } from "./other-agents.ts";
 import type { Disk, Ports, Server } from "./ports.ts";
+import { quietPolls } from "./quiet/quiet-polls.ts";
 import { deviceKey } from "./state/device-key.ts";
 import { journalFile } from "./state/journal-file.ts";
 import { manifestStore } from "./state/manifest-store.ts";
@@ -29,15 +30,17 @@ import { noSuccession } from "./systemd/succession.ts";
  * The ports of a real machine. Everything that the agent keeps goes through `disk`.
  *
  * @param deadManProgram what the dead-man runs where the system to return to has no agent.
+ * @param configPath file that the configuration was read from; without it each poll is a whole one.
  */
 export function machinePorts(
   config: Config,
   environment: Readonly<Record<string, string>>,
   deadManProgram: DeadManProgram,
-  disk: Disk = nodeDisk,
+  { disk = nodeDisk, configPath }: { readonly disk?: Disk; readonly configPath?: string } = {},
 ): Ports {
   const { stateDir, settings } = config;
   const clock = machineClock(settings.bootIdFile, settings.clock.synchronizedFile);
+  const server = lazyServer(config, clock, disk);
   return {
     disk,
     clock,
@@ -77,9 +80,10 @@ export function machinePorts(
       deadManProgram,
     }),
     otherAgents: otherAgents(environment, settings.selfTest),
-    server: lazyServer(config, clock, disk),
+    server,
     overseer: noOverseer,
     succession: noSuccession,
+    quiet: quietPolls(disk, clock, server, config, configPath),
     log: machineLog,
   };
 }
@@ -120,6 +124,7 @@ function lazyServer(config: Config, clock: Ports["clock"], disk: Disk): Server {
     checkIn: async (...call) => await (await get()).checkIn(...call),
     follow: async (...call) => await (await get()).follow(...call),
     pushed: async (...call) => await (await get()).pushed(...call),
+    spareNumbers: () => there?.spareNumbers(),
     rung: () => there?.rung() ?? "poll",
     current: async (...call) => await (await get()).current(...call),
     listing: async (...call) => await (await get()).listing(...call),

@@ -23,6 +23,7 @@ export async function checkIn(
   const report = await reportOf(agent, described === contact.inventory ? undefined : inventory);
   const answer = await ports.server.checkIn(report, over, signal);
   note(agent, answer);
+  contact.directive = answer.got === "answer" ? answer.value : undefined;
   await tellStatus(agent, answer);
   if (answer.got !== "answer") {
     ports.log("warn", "the server could not be reported to", {
@@ -65,7 +66,8 @@ async function tellStatus({ ports }: Agent, answer: Answer<unknown>): Promise<vo
   if (before === undefined || !tellsTheSame(before, told)) await ports.serverNotes.write(told);
 }
 
-async function reportOf(
+/** What the device says of itself at this moment. */
+export async function reportOf(
   { ports, config, notebook }: Agent,
   inventory: ReportParts["inventory"],
 ): Promise<Report> {

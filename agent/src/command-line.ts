@@ -72,11 +72,16 @@ export async function commandLine(argv: readonly string[]): Promise<number> {
   return await command.run({
     config,
     system,
-    ports: machinePorts(config, environment, {
-      running: [process.execPath, realpathSync(process.argv[1] ?? "")],
-      // In the store where the system made it: what a later system says of its agent is no matter then.
-      configFile: realpathSync(configFile),
-    }),
+    ports: machinePorts(
+      config,
+      environment,
+      {
+        running: [process.execPath, realpathSync(process.argv[1] ?? "")],
+        // In the store where the system made it: what a later system says of its agent is no matter then.
+        configFile: realpathSync(configFile),
+      },
+      { configPath: configFile },
+    ),
     environment,
     own: process.env,
     options: values,

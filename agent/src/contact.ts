@@ -1,7 +1,11 @@
+import type { Directive } from "@nix-ota/proto/nixota/v1/device_pb";
+
 /** What this process remembers of the server. Lost with it, which is safe: nothing counts as recent then. */
 export interface Contact {
   /** When the server answered last, by the monotonic clock. */
   answeredAtMs: number | undefined;
+  /** Its answer to the last report; undefined: there was none. */
+  directive: Directive | undefined;
   /** The payload that it offered last, and when. */
   offered: { readonly payloadSha256: string; readonly atMs: number } | undefined;
   /** Inventory as the server acknowledged it last. */
@@ -27,6 +31,7 @@ export function caughtUp(contact: Contact): void {
 
 export const noContact = (): Contact => ({
   answeredAtMs: undefined,
+  directive: undefined,
   offered: undefined,
   inventory: undefined,
   directedMs: 0,

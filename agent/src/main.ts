@@ -1,11 +1,30 @@
 #!/usr/bin/env node
 import { AgentError } from "./agent-error.ts";
+import { machineLog } from "./machine-log.ts";
+import { pollQuietly } from "./quiet/poll-quietly.ts";
 
-// Loaded when it is known that it is needed: a poll of a device at which nothing changed is not.
-const { commandLine } = await import("./command-line.ts");
+const argv = process.argv.slice(2);
+const [command, option, value] = argv;
+
+/** `once` and nothing else than where the configuration is: what a timer starts all day. */
+const configPath =
+  command !== "once" || argv.length > 3
+    ? undefined
+    : option === undefined
+      ? "/etc/nix-ota/agent.json"
+      : option === "--config"
+        ? value
+        : undefined;
 
 try {
-  process.exitCode = await commandLine(process.argv.slice(2));
+  const reason = configPath === undefined ? undefined : await pollQuietly(configPath);
+  if (reason !== undefined) {
+    machineLog("info", "asked", { found: "hold", reason });
+  } else {
+    // The whole agent takes several times as long to load as node takes to start.
+    const { commandLine } = await import("./command-line.ts");
+    process.exitCode = await commandLine(argv);
+  }
 } catch (cause) {
   const message = cause instanceof Error ? cause.message : String(cause);
   process.stderr.write(`nix-ota-agent: ${message}\n`);

@@ -324,6 +324,8 @@ export interface Server {
    * than in its last answer. Never, unless it is followed. Rejects with the signal's reason.
    */
   pushed(signal: AbortSignal): Promise<void>;
+  /** Numbers of reports, from `next` up to but not including `end`, that this process does not use any more. */
+  spareNumbers(): { readonly next: number; readonly end: number } | undefined;
   /** How the device hears from the server at this moment. */
   rung(): Rung;
   current(
@@ -359,6 +361,18 @@ export interface Succession {
   superseded(): Promise<boolean>;
 }
 
+/** What lets `once` poll without the whole agent while nothing changes. Never drives the machine. */
+export interface QuietPolls {
+  /** Before anything is done: from here on the records change. */
+  forget(): Promise<void>;
+  /** After a poll that found nothing to do, with the report that tells the same again. */
+  remember(poll: {
+    readonly report: Report;
+    readonly directive: Directive;
+    readonly reason: string;
+  }): Promise<void>;
+}
+
 /** One line for each thing worth telling; values must hold no secret. */
 export interface Log {
   (
@@ -388,5 +402,6 @@ export interface Ports {
   readonly server: Server;
   readonly overseer: Overseer;
   readonly succession: Succession;
+  readonly quiet: QuietPolls;
   readonly log: Log;
 }

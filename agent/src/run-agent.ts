@@ -9,6 +9,7 @@ import { work } from "./effects.ts";
 import type { Event } from "./events.ts";
 import { execute } from "./executor.ts";
 import { failureEvent } from "./failure-event.ts";
+import { leaveQuiet } from "./leave-quiet.ts";
 import { openNotebook } from "./notebook.ts";
 import type { Outcome } from "./outcome.ts";
 import { pollPatienceMs, waitPatienceMs, workPatienceMs } from "./patience.ts";
@@ -62,7 +63,9 @@ export async function runAgent(
   if (mode === "run") await ports.server.follow(AbortSignal.any([signal, following.signal]));
   try {
     const refused = await follow(agent, mode, signal);
-    return { ...(await settle(agent, endedBefore, signal)), refused };
+    const rest = { ...(await settle(agent, endedBefore, signal)), refused };
+    if (mode === "once" && !signal.aborted) await leaveQuiet(agent);
+    return rest;
   } finally {
     following.abort();
     await ports.overseer.ending();
@@ -75,6 +78,7 @@ export async function openAgent(ports: Ports, config: Config): Promise<Agent> {
   for (const directory of ["manifests", "outbox", "result"]) {
     await ports.disk.makeDirectory(`${config.stateDir}/${directory}`);
   }
+  await ports.quiet.forget();
   const notebook = await openNotebook(ports, config);
   return { ports, config, notebook, contact: noContact() };
 }

@@ -49,7 +49,11 @@ export const settingsSchema = v.strictObject({
   /** Between two returns of the floor's manifest to a server that is behind. */
   giveBack: group({ firstMs: ms(MINUTE), maxMs: ms(6 * HOUR) }),
   /** Longest wait between two tries that `once` sits out; it exits before a longer one and goes on at its next start. */
-  once: group({ waitMs: ms(MINUTE) }),
+  once: group({
+    waitMs: ms(MINUTE),
+    /** How long one that finds everything as it was may do with the least of work. */
+    quietMs: ms(HOUR),
+  }),
   server: group({
     callMs: ms(15 * SECOND),
     readMaxBytes: count(64 * 1024),

@@ -60,7 +60,7 @@ export function watchedPorts(
     running: [process.execPath, entryFile("agent")] as const,
     configFile: "/etc/nix-ota/agent.json",
   };
-  const ports = machinePorts(config, environment, deadMan, watchedDisk);
+  const ports = machinePorts(config, environment, deadMan, { disk: watchedDisk });
   const { links, nix, activation } = ports;
   return {
     ...ports,

@@ -77,6 +77,7 @@ export function connectServer(parts: ServerParts): Server {
       await readAnswer(async () => void (await proveOnly(checkin, identity, signal)), signal),
     checkIn: async (...call) => await (held?.checkIn ?? checkInByCall)(...call),
     pushed: async (signal) => await (held === undefined ? ended(signal) : held.pushed(signal)),
+    spareNumbers: () => session.spare(),
     rung: () => held?.rung() ?? "poll",
     async follow(closing) {
       if (parts.transport === "poll") return;

@@ -2,7 +2,7 @@ import { create } from "@bufbuild/protobuf";
 import { ReportSchema } from "@nix-ota/proto/nixota/v1/device_pb";
 
 import { machineChance, machineClock } from "../machine-clock.ts";
-import type { Server } from "../ports.ts";
+import type { Disk, Server } from "../ports.ts";
 import { memoryDisk } from "../state/memory-disk.testkit.ts";
 import { connectServer } from "./connect-server.ts";
 import type { ServerParts, ServerSettings } from "./connect-server.ts";
@@ -25,20 +25,23 @@ const settings: ServerSettings = {
   pushRestMs: 0,
 };
 
-/** The server as a device of its own has it, with an empty disk. */
+/** The server as a device of its own has it, with an empty disk unless one is given. */
 export function loopbackDevice(
   serverUrl: string,
   parts: Partial<Pick<ServerParts, "transport" | "log">> & {
     readonly settings?: Partial<ServerSettings>;
     readonly enrolmentToken?: string;
+    /** Default: an empty one in memory. */
+    readonly disk?: Disk;
+    readonly stateDir?: string;
   } = {},
 ): Server {
   return connectServer({
-    disk: memoryDisk(),
+    disk: parts.disk ?? memoryDisk(),
     clock: machineClock("/proc/sys/kernel/random/boot_id", ""),
     chance: machineChance,
     log: parts.log ?? (() => undefined),
-    stateDir: "/state",
+    stateDir: parts.stateDir ?? "/state",
     identity: {
       serverUrl,
       deviceId: "fridge",

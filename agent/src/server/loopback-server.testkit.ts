@@ -9,6 +9,7 @@ import type { MessageInitShape } from "@bufbuild/protobuf";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import type { ServiceImpl } from "@connectrpc/connect";
 import { connectNodeAdapter } from "@connectrpc/connect-node";
+import { HoldReason } from "@nix-ota/proto/nixota/v1/channel_pb";
 import { ChannelService } from "@nix-ota/proto/nixota/v1/channel_service_pb";
 import { CheckinService } from "@nix-ota/proto/nixota/v1/checkin_service_pb";
 import { DirectiveSchema } from "@nix-ota/proto/nixota/v1/device_pb";
@@ -32,6 +33,8 @@ export interface Behaviour {
   sessions: number;
   heartbeatMs: number;
   revision: bigint;
+  /** Nothing is offered, with this explanation; undefined: the revision is. */
+  hold: string | undefined;
   /** The device is not known until it enrols with this token; undefined: it is known. */
   enrolmentToken: string | undefined;
 }
@@ -47,6 +50,7 @@ export class LoopbackServer implements AsyncDisposable {
     sessions: 1,
     heartbeatMs: 50,
     revision: 1n,
+    hold: undefined,
     enrolmentToken: undefined,
   };
   /** Reports in the order they came, and over what. */
@@ -136,11 +140,15 @@ export class LoopbackServer implements AsyncDisposable {
   }
 
   #directive(report?: Report): MessageInitShape<typeof DirectiveSchema> {
-    const { revision } = this.behaviour;
+    const { revision, hold } = this.behaviour;
     const payloadSha256 = new Uint8Array(32).fill(Number(revision));
     return {
       nextCheckInMs: 300_000,
-      verdict: { case: "offer", value: { channel: "prod", target: "", revision, payloadSha256 } },
+      verdict:
+        hold === undefined
+          ? { case: "offer", value: { channel: "prod", target: "", revision, payloadSha256 } }
+          : { case: "hold", value: { reason: HoldReason.UP_TO_DATE, explanation: hold } },
+      serverTime: timestampFromMs(Date.now()),
       acknowledgedSequence: report?.sequence ?? 0n,
       acknowledgedEventIds: report?.events.map(({ id }) => id) ?? [],
     };

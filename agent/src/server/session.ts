@@ -19,6 +19,8 @@ export interface SessionKeeper {
   refused(): void;
   /** The number of the next report; asks for a session before the first. */
   nextSequence(signal: AbortSignal): Promise<bigint>;
+  /** Numbers that are durably this process's and that it has not used; undefined: it has none. */
+  spare(): { readonly next: number; readonly end: number } | undefined;
 }
 
 /** Keeps the session on disk, so that `once` need not prove itself at each poll. */
@@ -66,5 +68,9 @@ export function sessionKeeper(
       }
       return BigInt(sequence);
     },
+    spare: () =>
+      session === undefined || sequence === 0
+        ? undefined
+        : { next: sequence + 1, end: session.sequenceCeiling },
   };
 }
