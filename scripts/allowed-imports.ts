@@ -308,7 +308,7 @@ export const allowedImports: readonly Row[] = [
     files: "agent/src/commands/*.ts",
     imports: [
       "agent/src/!(main|command-line|executor).ts",
-      "agent/src/{commands,state,systemd}/*.ts",
+      "agent/src/{commands,inhibition,state,systemd}/*.ts",
       PROTO,
     ],
     packages: ["node:*"],
@@ -321,7 +321,7 @@ export const allowedImports: readonly Row[] = [
   },
   {
     files: "agent/src/{config,settings}.ts",
-    imports: ["agent/src/{agent-error,credentials,settings}.ts", PROTO],
+    imports: ["agent/src/{agent-error,credentials,settings,window}.ts", PROTO],
     packages: ["valibot"],
   },
   {
@@ -368,6 +368,12 @@ export const allowedImports: readonly Row[] = [
     files: "agent/src/quiet/quiet-polls.ts",
     imports: ["agent/src/{config,ports}.ts", "agent/src/quiet/quiet-record.ts", PROTO],
     packages: ["@bufbuild/protobuf"],
+  },
+  {
+    files: "agent/src/inhibition/*.ts",
+    imports: ["agent/src/!(main|command-line|adapters).ts", "agent/src/{inhibition,process}/*.ts"],
+    packages: ["node:*"],
+    reaches: ["processes"],
   },
   {
     files: "agent/src/server/{http2-connection,transports}.ts",

@@ -8,6 +8,7 @@ import { supervision } from "./beside/supervision.ts";
 import { serviceManager } from "./beside/systemd.ts";
 import type { Config } from "./config.ts";
 import type { RunningAgent } from "./dead-man.ts";
+import { inhibitionGate } from "./inhibition/gate.ts";
 import { machineChance, machineClock } from "./machine-clock.ts";
 import { machineHost, machineSpace } from "./machine-host.ts";
 import { machineLog } from "./machine-log.ts";
@@ -20,6 +21,7 @@ import { journalFile } from "./state/journal-file.ts";
 import { manifestStore } from "./state/manifest-store.ts";
 import { nodeDisk } from "./state/node-disk.ts";
 import { outbox } from "./state/outbox.ts";
+import { postponementFile } from "./state/postponement-file.ts";
 import { serverNoteFile } from "./state/server-note-file.ts";
 import { trustFile } from "./state/trust-file.ts";
 import { systemLinks } from "./system-links.ts";
@@ -84,6 +86,8 @@ export function machinePorts(
     overseer: noOverseer,
     succession: noSuccession,
     quiet: quietPolls(disk, clock, server, config, configPath),
+    inhibition: inhibitionGate(disk, stateDir, environment),
+    postponements: postponementFile(disk, stateDir, environment),
     log: machineLog,
   };
 }

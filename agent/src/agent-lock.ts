@@ -9,7 +9,7 @@ import type { ProcessIdentity } from "./process/process-group.ts";
 const HELD = 75;
 
 /**
- * The one lock of agent and commands, held until `release` or the end of this process, however it
+ * A lock on a file, such as the one of agent and commands, held until `release` or the end of this process, however it
  * ends. Node has no flock: the `flock` program locks a descriptor that this process opened and hands
  * down. The lock belongs to the open file, not to the program, so it stays when that exits, and the
  * kernel drops it with this process's descriptor, which no other child inherits. The file names the
@@ -21,6 +21,7 @@ export function takeLock(
   path: string,
   waitS: number,
   environment: Readonly<Record<string, string>>,
+  how: "exclusive" | "shared" = "exclusive",
 ): () => void {
   let descriptor: number;
   try {
@@ -30,7 +31,7 @@ export function takeLock(
   }
   const { status, error } = spawnSync(
     "flock",
-    ["--wait", String(waitS), "--conflict-exit-code", String(HELD), "3"],
+    [`--${how}`, "--wait", String(waitS), "--conflict-exit-code", String(HELD), "3"],
     {
       env: environment,
       stdio: ["ignore", "ignore", "ignore", descriptor],

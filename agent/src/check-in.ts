@@ -36,7 +36,9 @@ export async function checkIn(
   contact.directedMs = answer.value.nextCheckInMs;
   if (answer.value.acknowledgedEventIds.length > 0)
     await ports.outbox.drop(answer.value.acknowledgedEventIds);
-  const { verdict } = answer.value;
+  const { verdict, serverTime } = answer.value;
+  if (serverTime !== undefined)
+    contact.clock = { wallS: Number(serverTime.seconds), atMs: ports.clock.monotonicMs() };
   if (verdict.case === "offer") {
     contact.offered = {
       payloadSha256: toHex(verdict.value.payloadSha256),

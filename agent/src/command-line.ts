@@ -19,6 +19,9 @@ const USAGE = `nix-ota-agent COMMAND [--config FILE]
   self-test  whether this agent can serve this device with this configuration; changes nothing
              exit status: 0 yes, 2 the configuration is wrong, 4 no, 69 but for the server, which
              does not answer, 77 but for the server, which refuses the device
+  inhibit    holds updates back: while a command runs (-- COMMAND), or for a time (--for 2h), which
+             --end takes back; --why TEXT is told in status and on the server
+             exit status: the command's; 75 an update was under way for longer than --wait 30m
   boot       takes up what a reboot cut short, before the agent starts: run by nix-ota-boot.service
   dead-man --attempt ID
              goes back when the attempt has not come to its end: run by a timer that the agent sets
@@ -36,6 +39,7 @@ const commands: Readonly<Record<string, () => Promise<Command>>> = {
   status: async () => (await import("./commands/status.ts")).status,
   "self-test": async () => (await import("./commands/self-test.ts")).selfTest,
   "dead-man": async () => (await import("./commands/dead-man.ts")).deadMan,
+  inhibit: async () => (await import("./commands/inhibit.ts")).inhibit,
   boot: async () => (await import("./commands/boot.ts")).boot,
 };
 

@@ -8,6 +8,7 @@ import * as v from "valibot";
 import { AgentError } from "./agent-error.ts";
 import { CREDENTIAL_NAME } from "./credentials.ts";
 import { settingsSchema } from "./settings.ts";
+import { DAYS, isZone } from "./window.ts";
 
 const NIXOS_CACHE = "https://cache.nixos.org";
 const NIXOS_CACHE_KEY = "cache.nixos.org-1:6NCHdD59X431o0gWypbMrAURkbJ16ZPMQFGspcDShjY=";
@@ -39,6 +40,23 @@ const credential = v.pipe(
     "is neither an absolute path nor the name of a credential of the agent's service",
   ),
 );
+
+/** Days by their first three letters; default: all. */
+const window = v.strictObject({
+  days: v.optional(v.pipe(v.array(v.picklist(DAYS)), v.minLength(1, "names no day")), [...DAYS]),
+  from: v.pipe(
+    v.string(),
+    v.regex(/^([01]\d|2[0-3]):[0-5]\d$/, "is not a time HH:MM, 00:00 to 23:59"),
+  ),
+  to: v.pipe(
+    v.string(),
+    v.regex(/^(([01]\d|2[0-3]):[0-5]\d|24:00)$/, "is not a time HH:MM, 00:00 to 24:00"),
+  ),
+  zone: v.optional(
+    v.pipe(v.string(), v.check(isZone, "is not a time zone such as Europe/Oslo")),
+    "UTC",
+  ),
+});
 
 /** The file's keys: the names of the NixOS options. Unknown ones are errors, so that a misspelt limit is seen. */
 const schema = v.strictObject({
@@ -83,6 +101,13 @@ const schema = v.strictObject({
    * systemd is process 1.
    */
   supervisor: v.optional(v.picklist(["auto", "systemd", "processes"]), "auto"),
+  /**
+   * When a closure may be taken into use and the device be rebooted; empty: always. What began in a
+   * window goes on to its end. Closures are fetched at any time.
+   */
+  windows: v.optional(v.pipe(v.array(window), v.maxLength(64, "are over 64")), []),
+  /** While one of these files exists, nothing is taken into use. In /run, a reboot clears them. */
+  inhibitFiles: v.optional(v.pipe(v.array(absolutePath), v.maxLength(16, "are over 16")), []),
   allowInsecureServer: v.optional(v.boolean(), false),
   allowInsecureCache: v.optional(v.boolean(), false),
   /** Bytes of /nix that an update must leave free. */

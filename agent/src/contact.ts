@@ -6,6 +6,8 @@ export interface Contact {
   answeredAtMs: number | undefined;
   /** Its answer to the last report; undefined: there was none. */
   directive: Directive | undefined;
+  /** Its clock in its last answer, seconds since 1970 UTC, and when that came, by the monotonic clock. */
+  clock: { readonly wallS: number; readonly atMs: number } | undefined;
   /** The payload that it offered last, and when. */
   offered: { readonly payloadSha256: string; readonly atMs: number } | undefined;
   /** Inventory as the server acknowledged it last. */
@@ -32,6 +34,7 @@ export function caughtUp(contact: Contact): void {
 export const noContact = (): Contact => ({
   answeredAtMs: undefined,
   directive: undefined,
+  clock: undefined,
   offered: undefined,
   inventory: undefined,
   directedMs: 0,

@@ -32,8 +32,12 @@ export type Event =
   | { readonly on: "unusable"; readonly failure: Failure }
   /** The server still offers the revision: go on. */
   | { readonly on: "cleared" }
-  /** Paused, out of the window, inhibited, or the server was silent for too long: wait. */
-  | { readonly on: "held"; readonly reason: string }
+  /**
+   * Wait: paused, out of the window, put off, over the budget of bytes, or the server was silent for
+   * too long. `lookAgainMs`: the device itself holds, and it is worth a look after so long; absent:
+   * the server does.
+   */
+  | { readonly on: "held"; readonly reason: string; readonly lookAgainMs?: number }
   /** The way back is recorded and rooted. */
   | { readonly on: "secured"; readonly prev: WayBack }
   /** It could not be. */

@@ -21,6 +21,8 @@ export interface Journal {
   readonly attemptSince: Moment;
   /** What the last copy of the attempt moved. */
   readonly fetch?: CopyProgress;
+  /** Why the attempt under way waits, as the last move says; absent: it does not. */
+  readonly held?: string;
   /** The attempt that ended last, or the manifest that was refused last. */
   readonly last?: ReportedAttempt;
   /** No attempt at the payload of the tally before this moment. */

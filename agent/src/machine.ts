@@ -63,6 +63,7 @@ export const table: readonly Row[] = [
   ["fetching",       "fetched",       "",           "staged",         "",                ""],
   ["fetching",       "fetchFailed",   "tryLeft",    "fetching",       "",                ""],
   ["fetching",       "fetchFailed",   "",           "idle",           "failed",          ""],
+  ["fetching",       "held",          "",           "fetching",       "",                ""],
   ["fetching",       "superseded",    "",           "accepted",       "superseded",      ""],
   ["fetching",       "withdrawn",     "",           "idle",           "rejected",        ""],
 
@@ -165,7 +166,7 @@ export const ignored: readonly (readonly [on: EventName, reason: string, states:
   ["inspected",     "answer of work that was given up",                           allBut("staged")],
   ["unusable",      "answer of work that was given up",                           allBut("staged")],
   ["cleared",       "answer of work that was given up",                           allBut("staged")],
-  ["held",          "only a staged closure waits",                                allBut("staged")],
+  ["held",          "nothing else waits for leave",                               allBut("fetching", "staged")],
   ["secured",       "answer of work that was given up",                           allBut("armed")],
   ["unsecured",     "answer of work that was given up",                           allBut("armed")],
   ["activated",     "answer of work that was given up",                           allBut("activating")],

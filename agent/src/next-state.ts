@@ -53,7 +53,7 @@ export function enter(
       return {
         name: to,
         attempt: attemptOf(state, event),
-        tries: state.name === "fetching" ? state.tries + 1 : 0,
+        tries: state.name === "fetching" ? state.tries + (event.on === "held" ? 0 : 1) : 0,
       };
     case "staged":
       return {

@@ -89,7 +89,7 @@ export async function openNotebook(ports: Needs, config: Config): Promise<Notebo
       return trust;
     },
     now,
-    attempt: () => told(journal.machine.state, messageOf(journal.machine.state)),
+    attempt: () => told(journal.machine.state, journal.held ?? messageOf(journal.machine.state)),
     inspectAnew() {
       const { state, tally } = journal.machine;
       if (state.name === "staged")
@@ -121,6 +121,8 @@ export async function openNotebook(ports: Needs, config: Config): Promise<Notebo
         ports.log("warn", `ignored ${event.on} while ${before.name}`);
         return false;
       }
+      // The same hold again is no news: a device may wait for days, and its disk is worn by writes.
+      if (event.on === "held" && event.reason === journal.held) return true;
       if (event.on === "retryAsked") {
         await saveTrust(withoutQuarantined(trust, config.channel, event.revision));
       }
@@ -132,7 +134,7 @@ export async function openNotebook(ports: Needs, config: Config): Promise<Notebo
       const begins = "attempt" in event;
       if (begins) progress = undefined;
       const pending = numbered(draftsOf(before, event, moved, ended, told));
-      const { fetch: _, ...kept } = journal;
+      const { fetch: _, held: __, ...kept } = journal;
       await write({
         ...kept,
         bootId,
@@ -140,6 +142,7 @@ export async function openNotebook(ports: Needs, config: Config): Promise<Notebo
         since: now(),
         attemptSince: begins ? now() : journal.attemptSince,
         ...(progress === undefined ? {} : { fetch: progress }),
+        ...heldAfter(event, before, journal.held),
         ...(ended === undefined ? {} : { last: ended }),
         ...restOf(moved, now(), config, ports.chance.fraction()),
         eventNumber: journal.eventNumber + pending.length,
@@ -156,6 +159,12 @@ export async function openNotebook(ports: Needs, config: Config): Promise<Notebo
   };
 }
 
+/** A restart inspects the closure once more, and waits for the same as before until it knows better. */
+function heldAfter(event: Event, { name }: State, held: string | undefined): { held?: string } {
+  if (event.on === "held") return { held: event.reason };
+  return event.on === "inspected" && name === "staged" && held !== undefined ? { held } : {};
+}
+
 type Draft = Pick<ReportedEvent, "state" | "message"> & { readonly attempt?: ReportedAttempt };
 
 function draftsOf(
@@ -168,10 +177,11 @@ function draftsOf(
   const drafts: Draft[] = [];
   if (ended !== undefined)
     drafts.push({ state: ended.state, attempt: ended, message: ended.message });
-  const retried = event.on === "fetchFailed" || event.on === "unrestored";
+  const again = ["fetchFailed", "held", "unrestored"].includes(event.on);
   const began =
-    state.name !== before.name || retried || event.on === "superseded" || event.on === "bootedNew";
-  const attempt = told(state, "failure" in event ? event.failure.message : messageOf(state));
+    state.name !== before.name || again || event.on === "superseded" || event.on === "bootedNew";
+  const said = event.on === "held" ? event.reason : messageOf(state);
+  const attempt = told(state, "failure" in event ? event.failure.message : said);
   if (began && attempt !== undefined && state.name !== "stuck") {
     const failed = "failure" in event ? { failureCode: event.failure.code } : {};
     drafts.push({

@@ -8,6 +8,7 @@ import type { Action, RootName } from "./effects.ts";
 import type { Failure } from "./failure.ts";
 import type { Journal } from "./journal.ts";
 import type { Rung } from "./ladder.ts";
+import type { Postponement } from "./postponement.ts";
 import type { ReportedEvent } from "./reported-event.ts";
 import type { Fitness } from "./self-test.ts";
 import type { ServerNote } from "./server-note.ts";
@@ -373,6 +374,31 @@ export interface QuietPolls {
   }): Promise<void>;
 }
 
+/** A program that an update must not disturb. */
+export interface Inhibitor {
+  readonly pid: number;
+  /** In its own words. */
+  readonly why: string;
+}
+
+/** Keeps updates and what they must not disturb apart. Neither outlives its process. */
+export interface Inhibition {
+  /** Lets nobody begin to inhibit until `reopen`. False, and nothing is closed, while somebody does. */
+  close(): boolean;
+  reopen(): void;
+  /** Who inhibits or waits to, as far as they said so. */
+  inhibitors(): Promise<readonly Inhibitor[]>;
+  /** Those of the files that exist, or about which that cannot be told. */
+  present(files: readonly string[]): Promise<readonly string[]>;
+}
+
+/** What a person asked for at the device. The command writes it beside an agent that runs. */
+export interface Postponements {
+  read(): Promise<Postponement | undefined>;
+  /** One in place of another, undefined being none. False, and no change, when that is not there any more. */
+  replace(old: Postponement | undefined, next: Postponement | undefined): Promise<boolean>;
+}
+
 /** One line for each thing worth telling; values must hold no secret. */
 export interface Log {
   (
@@ -403,5 +429,7 @@ export interface Ports {
   readonly overseer: Overseer;
   readonly succession: Succession;
   readonly quiet: QuietPolls;
+  readonly inhibition: Inhibition;
+  readonly postponements: Postponements;
   readonly log: Log;
 }

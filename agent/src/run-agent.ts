@@ -10,6 +10,7 @@ import type { Event } from "./events.ts";
 import { execute } from "./executor.ts";
 import { failureEvent } from "./failure-event.ts";
 import { leaveQuiet } from "./leave-quiet.ts";
+import { CHANGING, takeLeave } from "./leave.ts";
 import { openNotebook } from "./notebook.ts";
 import type { Outcome } from "./outcome.ts";
 import { pollPatienceMs, waitPatienceMs, workPatienceMs } from "./patience.ts";
@@ -68,6 +69,7 @@ export async function runAgent(
     return rest;
   } finally {
     following.abort();
+    ports.inhibition.reopen();
     await ports.overseer.ending();
   }
 }
@@ -91,6 +93,8 @@ async function follow(agent: Agent, mode: Mode, signal: AbortSignal): Promise<bo
   while (!signal.aborted) {
     const { name } = notebook.journal.machine.state;
     ports.overseer.doing(doing(notebook.journal));
+    if (CHANGING.has(name)) ports.inhibition.close();
+    else ports.inhibition.reopen();
     if (name === "idle" || name === "stuck") {
       await rest(agent, signal);
       if (mode === "run" && name === "idle" && (await ports.succession.superseded())) {
@@ -125,21 +129,45 @@ async function follow(agent: Agent, mode: Mode, signal: AbortSignal): Promise<bo
       : await workOnce(agent, signal);
     const moved = event !== undefined && (await notebook.record(event));
     if (moved && event.on !== "held") continue;
-    if (event?.on === "held") ports.log("info", "held", { reason: event.reason });
+    if (event?.on === "held") await tellHold(agent, event.reason, signal);
     if (mode === "once") break;
-    await pause(agent, untilPollMs(agent), signal);
-    if (!moved) await heed(agent, await poll(agent, signal));
+    if (event?.on === "held" && event.lookAgainMs !== undefined) await standBy(agent, signal);
+    else await pause(agent, untilPollMs(agent), signal);
+    // What is staged asks by itself before it goes on.
+    if (name !== "staged") await heed(agent, await poll(agent, signal));
   }
   return refused;
 }
 
-/** Until the next poll is due, or the server has something to say. */
-async function pause({ ports }: Agent, ms: number, signal: AbortSignal): Promise<void> {
+/** An operator must not wait for the next poll to learn what a device waits for. */
+async function tellHold(agent: Agent, reason: string, signal: AbortSignal): Promise<void> {
+  const { ports, contact } = agent;
+  ports.log("info", "held", { reason });
+  const untold = (await ports.outbox.oldest(1)).length > 0;
+  if (untold && contact.misses === 0) await checkIn(agent, signal);
+}
+
+/** Until the next poll is due, or what holds the update back on the device itself is over. */
+async function standBy(agent: Agent, signal: AbortSignal): Promise<void> {
+  const { clock } = agent.ports;
+  const dueMs = clock.monotonicMs() + untilPollMs(agent);
+  for (let leftMs = dueMs - clock.monotonicMs(); leftMs > 0; leftMs = dueMs - clock.monotonicMs()) {
+    const hold = await takeLeave(agent);
+    if (hold === undefined) return;
+    if (await pause(agent, Math.min(leftMs, hold.lookAgainMs), signal)) return;
+  }
+}
+
+/** Until the time is over, or the server has something to say: whether it has. */
+async function pause({ ports }: Agent, ms: number, signal: AbortSignal): Promise<boolean> {
   ports.overseer.comesBy(waitPatienceMs(ms));
   const over = new AbortController();
   const either = AbortSignal.any([signal, over.signal]);
   try {
-    await Promise.race([ports.clock.sleep(ms, either), ports.server.pushed(either)]);
+    return await Promise.race([
+      ports.clock.sleep(ms, either).then(() => false),
+      ports.server.pushed(either).then(() => true),
+    ]);
   } finally {
     over.abort();
   }

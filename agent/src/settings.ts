@@ -109,6 +109,18 @@ export const settingsSchema = v.strictObject({
   staged: group({
     /** How old the server's last offer may be when it does not answer at the moment of going on. */
     confirmedWithinMs: ms(HOUR),
+    /** Between two looks whether inhibitors are gone. */
+    inhibitorsMs: ms(5 * SECOND),
+    /** Longest time between two looks at anything else that holds on the device itself. */
+    holdsMs: ms(MINUTE),
+  }),
+  inhibit: group({
+    /** Longest time for which a person can put updates off. */
+    postponeMaxMs: ms(7 * 24 * HOUR),
+    /** How long a command waits for an update under way. */
+    waitMs: ms(30 * MINUTE),
+    /** How often it looks. */
+    lookMs: ms(SECOND),
   }),
   activation: group({
     limitMs: ms(15 * MINUTE),

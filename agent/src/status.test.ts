@@ -8,7 +8,7 @@ const device = { deviceId: "fridge", channel: "prod" };
 const NOON_S = Date.UTC(2030, 0, 1, 12) / 1000;
 
 const told = (...note: Parameters<typeof serverNote>) => {
-  const records = { journal: undefined, trust: noTrust, unreportedEvents: 0 };
+  const records = { journal: undefined, trust: noTrust, holds: [], unreportedEvents: 0 };
   const printed = printStatus(statusOf(device, { ...records, server: serverNote(...note) }));
   return /^server +(.*)$/m.exec(printed)?.[1];
 };
@@ -47,7 +47,13 @@ describe("what status tells of the server", () => {
   });
 
   test("that nothing was asked yet", () => {
-    const records = { journal: undefined, trust: noTrust, unreportedEvents: 0, server: undefined };
+    const records = {
+      journal: undefined,
+      trust: noTrust,
+      holds: [],
+      unreportedEvents: 0,
+      server: undefined,
+    };
     expect(printStatus(statusOf(device, records))).toContain("not asked yet");
   });
 });

@@ -18,6 +18,8 @@ export interface Status {
     | { readonly id: string; readonly revision: number; readonly storePath: string }
     | undefined;
   readonly lastAttempt: ReportedAttempt | undefined;
+  /** What the device itself has against an update at this moment; a sentence for each. */
+  readonly holds: readonly string[];
   readonly unreportedEvents: number;
   /** What the last report came to, as far as there was one. */
   readonly server: Partial<ServerNote> & { readonly explanation: string };
@@ -28,6 +30,7 @@ export function statusOf(
   records: {
     readonly journal: Journal | undefined;
     readonly trust: Trust;
+    readonly holds: readonly string[];
     readonly unreportedEvents: number;
     readonly server: ServerNote | undefined;
   },
@@ -39,7 +42,8 @@ export function statusOf(
     deviceId: device.deviceId,
     channel: device.channel,
     state: state.name,
-    explanation: "failure" in state ? state.failure.message : sentences[state.name],
+    explanation:
+      journal?.held ?? ("failure" in state ? state.failure.message : sentences[state.name]),
     committedRevision: channel?.committed?.revision ?? 0,
     floorRevision: channel?.floor.revision ?? 0,
     quarantinedRevisions: trust.quarantine
@@ -54,6 +58,7 @@ export function statusOf(
           }
         : undefined,
     lastAttempt: journal?.last,
+    holds: records.holds,
     unreportedEvents,
     server: { ...records.server, explanation: serverSentence(records.server, device.deviceId) },
   };
@@ -77,6 +82,7 @@ export function printStatus(status: Status): string {
     ...(last === undefined
       ? []
       : [["last attempt", `${revision(last.revision)} ${ending(last)}`] as const]),
+    ...status.holds.map((hold) => ["held back", hold] as const),
     ["server", status.server.explanation],
     ["unreported", `${status.unreportedEvents} events`],
   ];

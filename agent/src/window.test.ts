@@ -103,7 +103,10 @@ describe("the next opening", () => {
     const jump = nextOpening([window("Sun 02:30 03:30")], at("2026-03-28T12:00Z"));
     expect(iso(jump)).toBe("2026-03-29T01:00:00Z");
     // Back into the window from its end.
-    const back = nextOpening([window("Sun 01:30 02:00", "America/New_York")], at("2026-11-01T06:00Z"));
+    const back = nextOpening(
+      [window("Sun 01:30 02:00", "America/New_York")],
+      at("2026-11-01T06:00Z"),
+    );
     expect(iso(back)).toBe("2026-11-01T06:30:00Z");
   });
 });
@@ -175,14 +178,18 @@ function opensByCalendar({ days, from, to, zone }: Window, atS: number): boolean
 
 const anyTime = fc
   .tuple(fc.integer({ min: 0, max: 23 }), fc.constantFrom(0, 1, 10, 15, 30, 45, 50, 59))
-  .map(([hours, minutes]) => `${String(hours).padStart(2, "0")}:${String(minutes).padStart(2, "0")}`);
+  .map(
+    ([hours, minutes]) => `${String(hours).padStart(2, "0")}:${String(minutes).padStart(2, "0")}`,
+  );
 const anyWindow: fc.Arbitrary<Window> = fc.record({
   days: fc.subarray([...DAYS], { minLength: 1 }),
   from: fc.oneof(anyTime, fc.constantFrom("01:30", "02:10", "00:00", "23:30")),
   to: fc.oneof(anyTime, fc.constantFrom("24:00", "02:50", "00:30")),
   zone: fc.constantFrom(...Object.keys(laws)),
 });
-const changes = Object.values(laws).flat().map(([from]) => at(from));
+const changes = Object.values(laws)
+  .flat()
+  .map(([from]) => at(from));
 const inLaw = (atS: number) => atS >= at("2025-12-01T00:00Z") && atS < at("2027-05-01T00:00Z");
 /** Any minute of 17 months, most of them close to a change of some clock. */
 const anyMoment = fc
@@ -204,11 +211,15 @@ describe("whatever the window and the moment", () => {
 
   test("the next opening is the first open minute that a walk through all minutes meets", () => {
     fc.assert(
-      fc.property(fc.array(anyWindow, { minLength: 1, maxLength: 3 }), anyMoment, (windows, nowS) => {
-        let walkedS = nowS;
-        while (!windows.some((one) => opensByCalendar(one, walkedS))) walkedS += 60;
-        expect(iso(nextOpening(windows, nowS))).toBe(iso(walkedS));
-      }),
+      fc.property(
+        fc.array(anyWindow, { minLength: 1, maxLength: 3 }),
+        anyMoment,
+        (windows, nowS) => {
+          let walkedS = nowS;
+          while (!windows.some((one) => opensByCalendar(one, walkedS))) walkedS += 60;
+          expect(iso(nextOpening(windows, nowS))).toBe(iso(walkedS));
+        },
+      ),
       { numRuns: 300 },
     );
   });

@@ -106,6 +106,11 @@ export class FleetDevice {
     ]);
   }
 
+  /** `nix-ota-agent inhibit` with further arguments, beside the test. */
+  async inhibit(...more: string[]): Promise<ProcessHandle> {
+    return await this.device.spawn([...agentArgv("inhibit"), ...more]);
+  }
+
   /** The agent's own view, as `status --json` prints it. */
   async status(): Promise<unknown> {
     return JSON.parse(await this.device.run([...agentArgv("status"), "--json"])) as unknown;

@@ -1,3 +1,4 @@
+import { holdsForStatus } from "../leave.ts";
 import { printStatus, statusOf } from "../status.ts";
 import type { Command } from "./command.ts";
 
@@ -8,6 +9,7 @@ export const status: Command = {
     const status = statusOf(config, {
       journal: await ports.journal.read(),
       trust: await ports.trust.read(),
+      holds: await holdsForStatus(ports, config),
       unreportedEvents: (await ports.outbox.oldest(1000)).length,
       server: await ports.serverNotes.read(),
     });

@@ -1,3 +1,6 @@
+import type { Agent } from "../agent.ts";
+import type { Event } from "../events.ts";
+import { takeLeave } from "../leave.ts";
 import { poll } from "../poll.ts";
 import { unreachable } from "../unreachable.ts";
 import type { Step } from "./effect-result.ts";
@@ -13,7 +16,7 @@ export const confirm: Step<"confirm"> = async (agent, { attempt }, signal) => {
   const asked = await poll(agent, signal);
   switch (asked.found) {
     case "the same":
-      return { on: "cleared" };
+      return await clearedHere(agent);
     case "news":
       return asked.event;
     case "hold":
@@ -26,10 +29,16 @@ export const confirm: Step<"confirm"> = async (agent, { attempt }, signal) => {
         offered?.payloadSha256 === attempt.payloadSha256 &&
         agent.ports.clock.monotonicMs() - offered.atMs < withinMs;
       return recent
-        ? { on: "cleared" }
+        ? await clearedHere(agent)
         : { on: "held", reason: `the server does not answer: ${asked.message}` };
     }
     default:
       return unreachable(asked);
   }
 };
+
+/** The device's own say comes last: a window must be open when the closure is taken into use. */
+async function clearedHere(agent: Agent): Promise<Event> {
+  const hold = await takeLeave(agent);
+  return hold === undefined ? { on: "cleared" } : { on: "held", ...hold };
+}
