@@ -33,10 +33,10 @@ declare module "vitest" {
 export async function setup(project: TestProject): Promise<() => void> {
   const folder = mkdtempSync(join(tmpdir(), "nix-ota-templates-"));
   const { postgresUrl } = project.getProvidedContext();
-  const [embedded, postgresql] = await Promise.all([
-    makeEmbedded(folder),
-    makePostgresql(postgresUrl),
-  ]);
+  // One after the other: the embedded one keeps this process busy, and PostgreSQL's answers would
+  // seem to be late.
+  const postgresql = await makePostgresql(postgresUrl);
+  const embedded = await makeEmbedded(folder);
   project.provide("templates", { embedded, postgresql });
   return () => rmSync(folder, { recursive: true });
 }
