@@ -9,7 +9,8 @@ import { connect } from "./db/connect.ts";
 import { DataDirInUse } from "./db/data-dir-lock.ts";
 import { SchemaTooNew } from "./db/migrate.ts";
 import { usage } from "./options.ts";
-import { StartRefused, startServer } from "./server.ts";
+import { startServer } from "./server.ts";
+import { StartRefused } from "./start/start-files.ts";
 import { versionOfProgram } from "./version.ts";
 
 const EXIT = { failure: 1, usage: 2, schemaTooNew: 3 } as const;

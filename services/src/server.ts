@@ -1,26 +1,22 @@
 import { setImmediate } from "node:timers/promises";
 
-import { normalizeServerUrl } from "@nix-ota/proto/auth-statement";
 import type { Logger } from "pino";
 
 import type { Caller } from "./access/caller.ts";
 import { sweepSessions } from "./access/console-queries.ts";
 import { endedCallers } from "./access/ended-callers.ts";
 import { firstAdminFile } from "./access/first-admin-file.ts";
-import { ensureFirstAdmin, type FirstAdmin } from "./access/first-admin.ts";
-import { createOperatorCheck, type FileSecrets } from "./access/operator-check.ts";
-import { readSecretFile } from "./access/secret-file.ts";
-import { ensureSessionKeys, readSessionKeys, type SessionKeys } from "./access/session-key-file.ts";
-import { openSessionKeyring, type SessionKeyring } from "./access/session-keyring.ts";
+import { ensureFirstAdmin } from "./access/first-admin.ts";
+import { createOperatorCheck } from "./access/operator-check.ts";
+import { readSessionKeys } from "./access/session-key-file.ts";
+import { openSessionKeyring } from "./access/session-keyring.ts";
 import { findSessionSalt } from "./access/session-salt-queries.ts";
 import { createUseNotes } from "./access/use-notes.ts";
 import { createCallLimits } from "./call-limits.ts";
 import { startCertificateRenewal } from "./certificate-renewal.ts";
-import { directiveMessage } from "./checkin/directive.ts";
 import { commitReports } from "./checkin/report-queries.ts";
 import { createReportWriter } from "./checkin/report-writer.ts";
 import { trustedProxies } from "./client-address.ts";
-import { tlsFilesOf } from "./config-files.ts";
 import type { Config } from "./config.ts";
 import { ping } from "./db/answers.ts";
 import { connect } from "./db/connect.ts";
@@ -29,9 +25,6 @@ import { migrate } from "./db/migrate.ts";
 import { ensureEventPartitions } from "./db/partitions.ts";
 import { isRowFault } from "./db/sql-fault.ts";
 import type { Store } from "./db/store.ts";
-import { answerTo } from "./errors.ts";
-import { Feed } from "./feed/feed.ts";
-import { findFeedFacts, findVersions } from "./feed/queries.ts";
 import { healthPages, readiness } from "./health.ts";
 import { LIMITS, type Limits } from "./limits.ts";
 import { listen } from "./listener.ts";
@@ -41,13 +34,17 @@ import { fleetMetrics } from "./metrics/fleet-metrics.ts";
 import { countFleet } from "./metrics/fleet-queries.ts";
 import { addReadings, createMetrics, metricsText } from "./metrics/metrics.ts";
 import { requireOnlooker, type Onlooker } from "./onlooker.ts";
-import { OtaError } from "./ota-error.ts";
 import { pages } from "./pages.ts";
 import { repeat } from "./repeat.ts";
 import { isStream, routes } from "./routes.ts";
-import { readTlsIdentity, type TlsIdentity } from "./tls-identity.ts";
+import { tellFirstAdmin } from "./start/first-admin-notice.ts";
+import { keyRefresh } from "./start/key-refresh.ts";
+import { openFeed } from "./start/open-feed.ts";
+import { ownUrls, urlOf } from "./start/own-urls.ts";
+import { shutDown } from "./start/shutdown.ts";
+import { readStartFiles, type StartFiles } from "./start/start-files.ts";
+import { after, inTime } from "./start/timers.ts";
 import { versionOfProgram } from "./version.ts";
-import { LATE, within } from "./within.ts";
 
 /** A server that takes calls. */
 export interface Server {
@@ -61,11 +58,6 @@ export interface Server {
    * is lost. Some 30 s at most.
    */
   close(): Promise<void>;
-}
-
-/** A file that the server needs is missing or wrong; the sentence names the remedy. */
-export class StartRefused extends Error {
-  override readonly name = "StartRefused";
 }
 
 /** What of the world around it a server can be given another of. */
@@ -90,11 +82,10 @@ export async function startServer(
   surroundings: Partial<Surroundings> = {},
 ): Promise<Server> {
   const { connect: open, nowMs, limits } = { ...SURROUNDINGS, ...surroundings };
-  const credentials = readCredentials(config);
-  const tls = readTls(config);
+  const files = readStartFiles(config);
   const store = await open(config, log);
   try {
-    return await serve(config, { credentials, tls, store, log, nowMs, limits });
+    return await serve(config, { files, store, log, nowMs, limits });
   } catch (cause) {
     await store.close();
     throw cause;
@@ -104,15 +95,15 @@ export async function startServer(
 async function serve(
   config: Config,
   opened: {
-    readonly credentials: Credentials;
-    readonly tls: TlsIdentity | undefined;
+    readonly files: StartFiles;
     readonly store: Store;
     readonly log: Logger;
     readonly nowMs: () => number;
     readonly limits: Limits;
   },
 ): Promise<Server> {
-  const { credentials, tls, store, log, nowMs, limits } = opened;
+  const { store, log, nowMs, limits } = opened;
+  const { secrets, sessionKeys, tls } = opened.files;
   const migrations = await migrate(store.db);
   await ensureEventPartitions(store.db);
   log.info({ database: store.kind, durable: store.durable, migrations }, "database ready");
@@ -123,7 +114,7 @@ async function serve(
       await ensureFirstAdmin({
         db: store.db,
         file: adminFile,
-        hasAdminFile: credentials.files.adminToken !== undefined,
+        hasAdminFile: secrets.adminToken !== undefined,
         isOnlyServer: store.kind === "embedded",
         nowMs: nowMs(),
       }),
@@ -141,7 +132,7 @@ async function serve(
   });
   const useNotes = createUseNotes((err) => log.warn({ err }, "a token's use was not noted"));
   const keyring = await openSessionKeyring(
-    credentials.sessionKeys,
+    sessionKeys,
     () => readSessionKeys(config.sessionKeyFile),
     () => findSessionSalt(store.db),
   );
@@ -149,32 +140,23 @@ async function serve(
   const checkInIntervalMs = config.checkInIntervalS * 1000;
   const findEnded = <Asked extends Caller>(callers: readonly Asked[]) =>
     inTime(endedCallers(store.db, callers, nowMs()));
-  const feed = new Feed({
-    ...limits,
-    readVersions: () => inTime(findVersions(store.db)),
-    findFacts: (deviceIds) => inTime(findFeedFacts(store.db, deviceIds)),
-    directive: ({ device, head, sequence }) =>
-      directiveMessage({
-        device,
-        head,
-        acknowledgedSequence: sequence,
-        acknowledgedEventIds: [],
-        checkInIntervalMs,
-        nowMs: nowMs(),
-        random: random(),
-      }),
+  const feed = openFeed({
+    db: store.db,
+    log,
+    limits,
+    checkInIntervalMs,
     findEnded,
-    onFailure: (error) => log.warn({ err: error }, "connected devices hear of changes later"),
     nowMs,
     monotonicMs,
     random,
-    after,
   });
   // What runs by itself would keep the process of a server that could not listen.
   await using untilItListens = new AsyncDisposableStack();
   untilItListens.defer(() => feed.stop());
   await feed.start();
-  const refreshing = repeat(() => refreshKeys(keyring, feed, log), limits.refreshKeysMs);
+  // A stream that a stolen key opened would else outlive it by the stream's life.
+  const refreshKeys = keyRefresh(keyring, () => feed.endDevices(), log);
+  const refreshing = repeat(refreshKeys, limits.refreshKeysMs);
   untilItListens.defer(() => refreshing.stop());
   const stopListening = await store.listen(HEAD_NOTIFICATION, () => feed.hint());
   const shutdown = new AbortController();
@@ -184,7 +166,7 @@ async function serve(
   );
   const operators = createOperatorCheck({
     db: store.db,
-    files: credentials.files,
+    files: secrets,
     useNotes,
     limits: callLimits,
   });
@@ -268,10 +250,9 @@ async function serve(
   });
   untilItListens.move();
   const scheme = tls === undefined ? "http" : "https";
-  const url = `${scheme}://${hostForUrl(config.listen.host)}:${listener.port}`;
-  if (publicUrls.size === 0) {
-    for (const own of ownUrls(scheme, config.listen.host, listener.port)) publicUrls.add(own);
-  }
+  const listening = { scheme, host: config.listen.host, port: listener.port } as const;
+  const url = urlOf(listening);
+  if (publicUrls.size === 0) for (const own of ownUrls(listening)) publicUrls.add(own);
   const renewal =
     tls &&
     startCertificateRenewal({
@@ -302,114 +283,21 @@ async function serve(
     },
     async close() {
       renewal?.stop();
-      // From here on /readyz is 503 and calls that wait are answered.
-      shutdown.abort(
-        answerTo(new OtaError("SHUTTING_DOWN", "the server is ending; try again")).error,
-      );
-      const allEnded = await listener.close(LIMITS.shutdownCallsMs);
-      if (!allEnded) log.warn("some calls did not end in time and were cut");
-      const written = Promise.all([
-        reports.drain(),
-        useNotes.drain(),
-        maintenance.stop(),
-        refreshing.stop(),
-        feed.stop(),
-        stopListening(),
-      ]);
-      if ((await within(written, LIMITS.shutdownWritesMs)) === LATE) {
-        log.warn("the database did not answer; what it was last given was acknowledged to nobody");
-      }
-      await store.close();
-      log.info("ended");
+      await shutDown({
+        shutdown,
+        closeListener: listener.close,
+        settle: () =>
+          Promise.all([
+            reports.drain(),
+            useNotes.drain(),
+            maintenance.stop(),
+            refreshing.stop(),
+            feed.stop(),
+            stopListening(),
+          ]),
+        closeStore: () => store.close(),
+        log,
+      });
     },
   };
-}
-
-/** A database that takes too long is given up: a report comes again, and counts once. */
-async function inTime<T extends object>(
-  work: Promise<T>,
-  limitMs: number = LIMITS.commitMs,
-): Promise<T> {
-  const outcome = await within(work, limitMs);
-  if (outcome !== LATE) return outcome;
-  throw new OtaError("DATABASE_UNAVAILABLE", `no answer within ${limitMs} ms`);
-}
-
-function after(delayMs: number, run: () => void): () => void {
-  const timer = setTimeout(run, delayMs);
-  return () => clearTimeout(timer);
-}
-
-/** Keys that cannot be read anew leave those of before, so that no device is turned away. */
-async function refreshKeys(keyring: SessionKeyring, feed: Feed, log: Logger): Promise<void> {
-  try {
-    const refreshed = await keyring.refresh();
-    const { kind, ...detail } = refreshed;
-    if (kind === "changed") log.info(detail, "session keys changed");
-    // A stream that a stolen key opened would else outlive it by the stream's life.
-    if (refreshed.kind === "changed" && refreshed.isKeyGone) feed.endDevices();
-    if (kind === "unreadable") log.error(detail, "the session keys stay as they were");
-  } catch (err) {
-    log.warn({ err }, "the session keys could not be read again");
-  }
-}
-
-/** Where the token lies is told; the token never is. */
-function tellFirstAdmin(first: FirstAdmin, log: Logger): void {
-  switch (first.kind) {
-    case "not-needed":
-      return;
-    case "in-file":
-      log.warn(
-        { file: first.file },
-        "there is no admin: make an admin token with the one-time token in the file, which ends by that",
-      );
-      return;
-    case "elsewhere":
-      log.warn(
-        "there is no admin: the one-time token lies in the data directory of the server that started first; where that is lost, start with --admin-token-file",
-      );
-  }
-}
-
-/** What files hold; the database has the rest. */
-interface Credentials {
-  readonly files: FileSecrets;
-  readonly sessionKeys: SessionKeys;
-}
-
-function readCredentials(config: Config): Credentials {
-  const problems: string[] = [];
-  const good = <Value extends object>(read: Value | string): Value | undefined => {
-    if (typeof read !== "string") return read;
-    problems.push(read);
-    return undefined;
-  };
-  const secret = (file: string | undefined, what: "publish token" | "admin token") =>
-    file === undefined ? undefined : good(readSecretFile(file, what));
-  const sessionKeys = good(ensureSessionKeys(config.sessionKeyFile));
-  const publishToken = secret(config.publishTokenFile, "publish token");
-  const adminToken = secret(config.adminTokenFile, "admin token");
-  if (sessionKeys === undefined || problems.length > 0) {
-    throw new StartRefused(problems.join("\n"));
-  }
-  return { files: { publishToken, adminToken }, sessionKeys };
-}
-
-function readTls(config: Config): TlsIdentity | undefined {
-  const files = tlsFilesOf(config);
-  const identity = files === undefined ? undefined : readTlsIdentity(files);
-  if (typeof identity === "string") throw new StartRefused(identity);
-  return identity;
-}
-
-/** How devices on this machine may spell where it listens. */
-function ownUrls(scheme: string, host: string, port: number): readonly string[] {
-  const isLoopback = host === "localhost" || host === "::1" || host.startsWith("127.");
-  const hosts = isLoopback ? [hostForUrl(host), "localhost", "127.0.0.1"] : [hostForUrl(host)];
-  return hosts.flatMap((name) => normalizeServerUrl(`${scheme}://${name}:${port}`) ?? []);
-}
-
-function hostForUrl(host: string): string {
-  return host.includes(":") ? `[${host}]` : host;
 }
