@@ -520,8 +520,8 @@ export const allowedImports: readonly Row[] = [
     reaches: ANY,
   },
   {
-    files: "e2e/{tests,demo}/**",
-    imports: ["e2e/{src,demo}/**", "{services,agent,cli}/src/**", PROTO],
+    files: "e2e/{tests,demo,faults}/**",
+    imports: ["e2e/{src,demo,faults}/**", "{services,agent,cli}/src/**", PROTO],
     packages: ["*"],
     reaches: ANY,
   },

@@ -8,6 +8,7 @@
 #   exit1            a pre-switch check fails: nothing is touched                          1
 #   fail-bootloader  the boot loader cannot be written (switch, boot); test works          1
 #   fail             a snippet of the activation script fails; current-system moves anyway 2
+#   exit3            systemd cannot reload its units; current-system has moved              3
 #   exit4            app.service fails to start; the system runs otherwise                 4
 #   exit100          another init interface: boot default moves, live system does not      100
 #   hang             starting units never ends; current-system has moved                   killed
@@ -84,6 +85,10 @@ esac
 
 log 'activating the configuration...'
 "$toplevel/activate" 9>&- || status=2
+if [ "$mode" = exit3 ]; then
+  log 'Failed to reload systemd'
+  exit 3
+fi
 
 log 'starting the following units: app.service'
 case "$mode" in

@@ -12,7 +12,7 @@ export type AgentSurroundings = {
 };
 
 /** Health as synthetic systems answer it. */
-const HEALTH_COMMAND = "/run/current-system/sw/bin/sim-health";
+export const HEALTH_COMMAND = "/run/current-system/sw/bin/sim-health";
 
 /**
  * Limits for a device that lives seconds: everything that the agent waits for in hours or minutes

@@ -14,6 +14,7 @@ export type SystemMode =
   | "exit1"
   | "fail-bootloader"
   | "fail"
+  | "exit3"
   | "exit4"
   | "exit100"
   | "hang"

@@ -5,7 +5,13 @@ import { join } from "node:path";
 import { bootDefault } from "./boot-default.ts";
 import { DiskImages, type DiskLayout } from "./disk-images.ts";
 import { HarnessError } from "./harness-error.ts";
-import { deleteMachine, emptyFolder, layOutMachine, machineEnvironment } from "./machine-folder.ts";
+import {
+  copyMachine,
+  deleteMachine,
+  emptyFolder,
+  layOutMachine,
+  machineEnvironment,
+} from "./machine-folder.ts";
 import { type FactorySystem, Machine, installSystem } from "./machine.ts";
 import { type HostUser, Namespace } from "./namespace.ts";
 import type { ProcessHandle, SpawnOptions } from "./process-handle.ts";
@@ -21,6 +27,8 @@ export type DeviceOptions = {
   readonly nixConf?: readonly string[];
   /** The system the device leaves the factory with, and a store URL that holds it. */
   readonly factory?: FactorySystem;
+  /** Folder of a device that is powered off, whose /nix and /boot this one starts with: far quicker. */
+  readonly image?: string;
   /** Root only: the ordinary user whose user namespace the device lives in. */
   readonly runAs?: HostUser;
   /**
@@ -68,7 +76,8 @@ export class Device extends Machine {
     const images = disks === undefined ? undefined : await DiskImages.create(dir, disks);
     const device = new Device(options, images);
     try {
-      if (typeof disks === "object") await device.boot();
+      if (options.image !== undefined) await copyMachine(options.image, dir);
+      if (options.image !== undefined || typeof disks === "object") await device.boot();
       else await device.#powerOn();
       if (factory !== undefined) {
         await installSystem(async (argv) => await device.run(argv), factory);

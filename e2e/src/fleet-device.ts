@@ -7,7 +7,8 @@ import type { ProcessHandle, SpawnOptions } from "./process-handle.ts";
 import { entryFile } from "./processes.ts";
 import type { CommandResult } from "./run-command.ts";
 
-const CONFIG_FILE = "/etc/nix-ota/agent.json";
+/** Where a device has its agent's configuration. */
+export const CONFIG_FILE = "/etc/nix-ota/agent.json";
 
 /** A device with its agent. The agent is started by hand: what the device's systemd would do. */
 export class FleetDevice {

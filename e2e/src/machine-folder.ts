@@ -49,6 +49,20 @@ export async function layOutMachine(dir: string, options: MachineFolderOptions):
   if (options.runAs !== undefined) await chownTree(dir, options.runAs);
 }
 
+/** Gives a machine the store and the boot loader of another one that is off. */
+export async function copyMachine(from: string, to: string): Promise<void> {
+  const argv = [
+    "cp",
+    "--archive",
+    "--reflink=auto",
+    "--",
+    join(from, "nix"),
+    join(from, "boot"),
+    to,
+  ];
+  expectSuccess(argv, await runCommand(argv));
+}
+
 /**
  * The environment of every process in a machine: nothing of the host's, so no NIX_* leaks in, but
  * where node keeps what it compiled.

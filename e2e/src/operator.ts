@@ -79,7 +79,11 @@ export class Operator {
   }
 }
 
-function nameOf<T extends Record<string, number>>(names: T, value: number): keyof T | undefined {
+/** The name of an enum's value; undefined: it was not set. */
+export function nameOf<T extends Record<string, number>>(
+  names: T,
+  value: number,
+): keyof T | undefined {
   if (value === 0) return undefined;
   return Object.entries(names).find(([, number]) => number === value)?.[0];
 }

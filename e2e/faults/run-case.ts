@@ -1,0 +1,77 @@
+import { FailureCode } from "@nix-ota/proto/nixota/v1/device_pb";
+
+import type { AgentConfig } from "../src/agent-config.ts";
+import { nameOf } from "../src/operator.ts";
+import type { Bench, Lane } from "./bench.ts";
+import type { Case } from "./cases.ts";
+import { faults } from "./faults.ts";
+import { outcomeName, violations, whereIs } from "./invariants.ts";
+import type { Ending } from "./picture.ts";
+import { releases } from "./releases.ts";
+import { Subject } from "./subject.ts";
+
+/** What came of a case. */
+export type Result = {
+  /** How its attempts ended, oldest first. */
+  readonly outcomes: readonly string[];
+  /** What is wrong; empty: it passed. */
+  readonly complaints: readonly string[];
+  /** What the agents printed, for a case that failed. */
+  readonly log: string;
+};
+
+const REST_MS = 90_000;
+
+/** Does one case on a device of its own: up to the state, the fault, and on until it rests. */
+export async function runCase(bench: Bench, lane: Lane, one: Case): Promise<Result> {
+  const fault = faults[one.fault];
+  const release = fault.release ?? (one.state === "rollingBack" ? "sick" : "good");
+  const id = `${one.fault}-${one.state}-${one.order}`.toLowerCase();
+  const offer =
+    fault.publish === undefined
+      ? await lane.offer(release)
+      : await lane.publish(`${id}-${lane.name}`, releases[release], ...fault.publish);
+  const config: AgentConfig = { ...fault.config, activation: one.order };
+  await using subject = await Subject.create(bench, lane, id, offer, config);
+  try {
+    await fault.prepare?.(subject);
+    await subject.start({ state: one.state, at: fault.at ?? "entered" });
+    await subject.stopped();
+    const healing = await fault.strike?.(subject, one.state);
+    if (subject.agentRuns) subject.goOn();
+    try {
+      if (healing !== undefined && healing !== null)
+        await subject.leaves(one.state, fault.lastsMs ?? 4_000);
+    } finally {
+      await healing?.();
+    }
+    await subject.rest(REST_MS);
+    const ending = await subject.ending();
+    return { outcomes: outcomesOf(ending), complaints: complaintsOf(ending, one), log: ending.log };
+  } catch (cause) {
+    const complaint = cause instanceof Error ? cause.message : String(cause);
+    return { outcomes: [], complaints: [complaint], log: subject.log };
+  }
+}
+
+function complaintsOf(ending: Ending, one: Case): string[] {
+  const { expected } = one;
+  const where = whereIs(ending);
+  const elsewhere = where === expected ? [] : [`it rests at ${where}, not at ${expected}`];
+  return [...violations(ending), ...elsewhere, ...failedOtherwise(ending, one)];
+}
+
+function failedOtherwise({ events }: Ending, { fault }: Case): string[] {
+  const wanted = faults[fault].failure;
+  const first = events.find(({ attempt }) => (attempt?.outcome ?? 0) !== 0)?.attempt;
+  const code = nameOf(FailureCode, first?.failureCode ?? 0) ?? "nothing";
+  return wanted === undefined || code === wanted
+    ? []
+    : [`the first attempt failed with ${code} (${first?.message}), not with ${wanted}`];
+}
+
+function outcomesOf({ events }: Ending): string[] {
+  return events.flatMap(({ attempt }) =>
+    attempt === undefined || attempt.outcome === 0 ? [] : [outcomeName(attempt.outcome)],
+  );
+}
