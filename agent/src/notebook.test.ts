@@ -31,8 +31,8 @@ const refused = (id: string): ReportedAttempt => ({
   elapsedMs: 0,
 });
 
-test("a lost journal counts its events on, or the outbox would take them for told ones", async () => {
-  const disk = memoryDisk();
+/** The notebook of an agent that starts on this disk. */
+function starts(disk: ReturnType<typeof memoryDisk>) {
   const box = outbox(disk, "/state");
   let ids = 0;
   const start = async () =>
@@ -53,7 +53,12 @@ test("a lost journal counts its events on, or the outbox would take them for tol
       },
       config,
     );
+  return { box, start };
+}
 
+test("a lost journal counts its events on, or the outbox would take them for told ones", async () => {
+  const disk = memoryDisk();
+  const { box, start } = starts(disk);
   await (await start()).reject(refused("aaaaaaaa"));
   const told = await box.oldest(9);
   await box.drop(told.map(({ id }) => id));
@@ -62,4 +67,17 @@ test("a lost journal counts its events on, or the outbox would take them for tol
 
   const waiting = await box.oldest(9);
   expect(waiting.map(({ number, attempt }) => [number, attempt?.id])).toEqual([[2, "bbbbbbbb"]]);
+});
+
+test("a lost trust record has its floor back from the attempt under way, and keeps it", async () => {
+  const disk = memoryDisk();
+  const { start } = starts(disk);
+  const floor = { revision: 7, payloadSha256: "a".repeat(64) };
+  const attempt = { id: "one", channel: "prod", storePath: "/nix/store/x", ...floor };
+  await (await start()).record({ on: "accepted", attempt });
+  const resumed = await start();
+  expect(resumed.trust.channels).toEqual({ prod: { floor } });
+  await resumed.setTrust(resumed.trust);
+  await resumed.record({ on: "withdrawn", code: "EXPIRED", message: "it expired" });
+  expect((await start()).trust.channels).toEqual({ prod: { floor } });
 });

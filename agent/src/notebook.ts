@@ -10,7 +10,7 @@ import type { ReportedAttempt, ReportedEvent } from "./reported-event.ts";
 import type { State } from "./states.ts";
 import { sentences } from "./states.ts";
 import type { Trust } from "./trust.ts";
-import { withQuarantined, withoutQuarantined } from "./trust.ts";
+import { withFloor, withQuarantined, withoutQuarantined } from "./trust.ts";
 
 /**
  * The one place where the machine moves. What a move needs to be remembered is durable before
@@ -42,7 +42,7 @@ export async function openNotebook(ports: Needs, config: Config): Promise<Notebo
   const bootId = await ports.clock.bootId();
   const now = (): Moment => ({ bootId, ms: ports.clock.monotonicMs() });
   let journal = (await ports.journal.read()) ?? firstJournal(now(), await ports.outbox.newest());
-  let trust = await ports.trust.read();
+  let trust = withFloorOf(journal.machine.state, await ports.trust.read());
   let progress = journal.fetch;
   // A crash may have come between journal and outbox. An event that was put already stays single.
   for (const event of journal.pending) await ports.outbox.put(event);
@@ -163,6 +163,13 @@ export async function openNotebook(ports: Needs, config: Config): Promise<Notebo
 function heldAfter(event: Event, { name }: State, held: string | undefined): { held?: string } {
   if (event.on === "held") return { held: event.reason };
   return event.on === "inspected" && name === "staged" && held !== undefined ? { held } : {};
+}
+
+/** An attempt began only after its floor was durable, so it tells of a floor that was lost since. */
+function withFloorOf(state: State, trust: Trust): Trust {
+  if (!("attempt" in state)) return trust;
+  const { channel, revision, payloadSha256 } = state.attempt;
+  return withFloor(trust, channel, { revision, payloadSha256 }, 0);
 }
 
 type Draft = Pick<ReportedEvent, "state" | "message"> & { readonly attempt?: ReportedAttempt };
