@@ -7,6 +7,8 @@ import { runSwitch } from "./run-switch.ts";
  */
 export const lookAround: Step<"lookAround"> = async (agent, { attempt }, signal) => {
   const { ports } = agent;
+  // The attempt has ended: nobody has to be made to go back any more.
+  await ports.deadMan.drop(signal);
   const running = await ports.links.running();
   const profile = await ports.links.profile();
   if (running === "" || running !== profile.storePath || running === attempt.storePath)
