@@ -43,8 +43,8 @@ function ending(picture: Partial<Picture>, more: Partial<Ending> = {}): Ending {
     secrets: ["hunter2"],
     systems: { previous: OLD, offered: [NEW], byHand: OTHER },
     noticed: [],
-    highestFloor: 3,
-    committed: new Set([PAYLOAD]),
+    highest: { floor: 3, commit: 3 },
+    forgotten: undefined,
     ...more,
   };
 }
@@ -90,7 +90,10 @@ const stuck = (message: string) =>
     failure: { code: "ROLLBACK_FAILED", message },
   });
 
-const undone = { events: [activating, end(Outcome.ROLLED_BACK)], committed: new Set<string>() };
+const undone = {
+  events: [activating, end(Outcome.ROLLED_BACK)],
+  highest: { floor: 3, commit: 0 },
+};
 
 describe("a device rests", () => {
   test.each([
@@ -130,8 +133,8 @@ const broken: readonly (readonly [sentence: RegExp, ending: Ending])[] = [
       }),
     }),
   ],
-  [/floor fell from 4 to 3/, ending({}, { highestFloor: 4 })],
-  [/is not any more/, ending({}, { committed: new Set([PAYLOAD, "b".repeat(64)]) })],
+  [/floor fell from 4 to 3/, ending({}, { highest: { floor: 4, commit: 3 } })],
+  [/commit fell from 4 to 3/, ending({}, { highest: { floor: 3, commit: 4 } })],
   [
     /undone after it had been applied/,
     ending(

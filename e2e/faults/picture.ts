@@ -48,10 +48,10 @@ export type Ending = {
   };
   /** Complaints of those who looked on while it ran. */
   readonly noticed: readonly string[];
-  /** Highest floor that was ever seen. */
-  readonly highestFloor: number;
-  /** Payloads whose commit was seen on record. */
-  readonly committed: ReadonlySet<string>;
+  /** Highest revisions that were ever seen on record as floor and as commit. */
+  readonly highest: { readonly floor: number; readonly commit: number };
+  /** The attempt whose only record was destroyed: nobody can know how it ended. */
+  readonly forgotten: string | undefined;
 };
 
 const PROFILES = "nix/var/nix/profiles";

@@ -45,17 +45,18 @@ export class Subject implements AsyncDisposable {
   readonly offered: string[];
   /** Set once an administrator has switched to it. */
   byHand: string | undefined;
+  /** Set to the attempt whose only record a fault destroys. */
+  forgotten: string | undefined;
   readonly #fleetDevice: FleetDevice;
   readonly #secret: string;
-  readonly #environment: NodeJS.ProcessEnv;
+  readonly #environment: NodeJS.ProcessEnv = {};
   #preload: readonly string[] = [];
   #agent: ProcessHandle | undefined;
   readonly #beside: ProcessHandle[] = [];
   #log = "";
   readonly #commandLines = new Set<string>();
   readonly #noticed = new Set<string>();
-  readonly #committed = new Set<string>();
-  #highestFloor = 0;
+  #highest = { floor: 0, commit: 0 };
 
   private constructor(
     parts: Pick<Subject, "bench" | "lane" | "device" | "channel"> & {
@@ -71,8 +72,6 @@ export class Subject implements AsyncDisposable {
     this.offered = [parts.offered];
     this.#fleetDevice = parts.fleetDevice;
     this.#secret = parts.secret;
-    // Most of what a case costs is starting node: what it compiled once serves all agents.
-    this.#environment = { NODE_COMPILE_CACHE: parts.bench.fleet.workshop.folder.join("compiled") };
   }
 
   /** A device that runs the factory's system and is offered a release, its agent not started. */
@@ -233,18 +232,22 @@ export class Subject implements AsyncDisposable {
     for (const line of await commandLines(this.root)) this.#commandLines.add(line);
     const { journal, trust } = await this.records();
     for (const { floor, committed } of Object.values(trust.channels)) {
-      this.#highestFloor = Math.max(this.#highestFloor, floor.revision);
-      if (committed !== undefined) this.#committed.add(committed.payloadSha256);
+      this.#highest = {
+        floor: Math.max(this.#highest.floor, floor.revision),
+        commit: Math.max(this.#highest.commit, committed?.revision ?? 0),
+      };
     }
     const { state } = journal?.machine ?? {};
     // Between two looks that tell of one state the agent did not move.
     if (state === undefined || state.name !== before.journal?.machine.state.name) return;
     const needed =
-      "prev" in state && state.name !== "stuck"
-        ? ["staged", "prev"]
-        : state.name === "staged" || state.name === "armed"
-          ? ["staged"]
-          : [];
+      "plan" in state && state.plan?.order === "adopt"
+        ? []
+        : "prev" in state && state.name !== "stuck"
+          ? ["staged", "prev"]
+          : state.name === "staged" || state.name === "armed"
+            ? ["staged"]
+            : [];
     for (const name of needed) {
       if (roots[name] === undefined) this.#noticed.add(`${name} is not rooted in ${state.name}`);
     }
@@ -265,8 +268,8 @@ export class Subject implements AsyncDisposable {
       secrets: [this.#secret, ...tokensIn(session)],
       systems: { previous: this.bench.factory, offered: this.offered, byHand: this.byHand },
       noticed: [...this.#noticed],
-      highestFloor: this.#highestFloor,
-      committed: this.#committed,
+      highest: this.#highest,
+      forgotten: this.forgotten,
     };
   }
 

@@ -1,7 +1,7 @@
 import type { Fault } from "../fault.ts";
 import type { Subject } from "../subject.ts";
 
-/** Disks without a byte and without an inode left; each is a file system of its own for that. */
+/** Disks without a byte left; each is a file system of its own for that. */
 export const disks = {
   nixFull: full("/nix", "/nix is full"),
   bootFull: full("/boot", "/boot is full"),
@@ -35,9 +35,8 @@ chmod -R u+w "$copy"
 rm -rf "$copy"
 `;
 
-/** A limit at what is used leaves nothing. */
+/** A limit at what is used leaves no byte; names are still to be had, as on most full disks. */
 const FULL = `
-inodes=$(df --output=iused "$1" | tail -n 1)
-kib=$(df --output=used -k "$1" | tail -n 1)
-mount -o "remount,size=\${kib}k,nr_inodes=\${inodes}" "$1"
+kib=$(($(df --output=used -k "$1" | tail -n 1)))
+mount -o "remount,size=\${kib}k" "$1"
 `;

@@ -14,7 +14,12 @@ export const records = {
   },
   journalLost: {
     says: "the journal is gone",
-    strike: async (subject) => await lose(subject, "journal"),
+    strike: async (subject) => {
+      const { journal } = await subject.records();
+      const state = journal?.machine.state;
+      if (state !== undefined && "attempt" in state) subject.forgotten = state.attempt.id;
+      await lose(subject, "journal");
+    },
   },
   trustTorn: {
     says: "the newest slot of the trust record is torn",
