@@ -1,7 +1,6 @@
 import { constants } from "node:fs";
 import {
   access,
-  mkdir,
   open,
   readdir,
   readlink,
@@ -15,6 +14,8 @@ import {
 import { AgentError } from "./agent-error.ts";
 import { SYSTEM_PROFILE } from "./nix/node-nix.ts";
 import type { CommittedRoot, Generation, Links } from "./ports.ts";
+import { makeDurably } from "./state/durable-directory.ts";
+import { syncPath } from "./state/node-disk.ts";
 
 const ROOTS = "/nix/var/nix/gcroots/nix-ota";
 const PROFILES = "/nix/var/nix/profiles";
@@ -34,17 +35,12 @@ async function target(path: string): Promise<string> {
 /** A link in place of another, in one step: a root that is absent for a moment is no root. */
 async function pointTo(path: string, storePath: string): Promise<void> {
   try {
-    await mkdir(ROOTS, { recursive: true });
+    await makeDurably(ROOTS, 0o755, syncPath);
     const temporary = `${path}.next`;
     await rm(temporary, { force: true });
     await symlink(storePath, temporary);
     await rename(temporary, path);
-    const directory = await open(ROOTS, constants.O_RDONLY);
-    try {
-      await directory.sync();
-    } finally {
-      await directory.close();
-    }
+    await syncPath(ROOTS);
   } catch (cause) {
     throw new AgentError("state", `${path} cannot be made a root`, cause);
   }

@@ -35,6 +35,7 @@ export async function wrongAtRest(
   return [
     ...(await wrongLinks(fridge, expected.system)),
     ...(await wrongReports(fleet, fridge, expected)),
+    ...(await wrongRoots(fridge, expected)),
     ...(await leftOver(fridge)),
   ];
 }
@@ -94,18 +95,31 @@ async function wrongReports(fleet: Fleet, fridge: AtWork, expected: Expected): P
   return wrong;
 }
 
-/** Roots, processes and files that no attempt needs any more. */
-async function leftOver({ device }: AtWork): Promise<string[]> {
+/** What was applied is rooted, for its keeping and for the floor in the root's name; else nothing is. */
+async function wrongRoots(
+  { device }: AtWork,
+  { outcome, system, floorRevision }: Expected,
+): Promise<string[]> {
   const roots = (await device.gcRoots())
-    .map(({ link }) => link)
-    .filter((link) => link.includes("nix-ota/") && !link.includes("/committed-"));
+    .filter(({ link }) => link.includes("gcroots/nix-ota/"))
+    .map(
+      ({ link, target }) =>
+        `${link
+          .split("/")
+          .at(-1)
+          ?.replace(/-[0-9a-f]{64}$/, "")} ${target}`,
+    );
+  const wanted = outcome === "APPLIED" ? `committed-prod-${floorRevision} ${system}` : "";
+  return roots.join() === wanted ? [] : [`the roots are ${roots.join() || "none"}`];
+}
+
+/** Processes and files that no attempt needs any more. */
+async function leftOver({ device }: AtWork): Promise<string[]> {
   const processes = (await device.run(["ps", "-eo", "args"]))
     .split("\n")
     .filter((line) => /switch-to-configuration|nix copy|crashing-agent|dead-man/.test(line));
   const files = await device.run(["find", device.stateDir, "-name", "*.next"]);
-  return [...roots, ...processes, ...files.split("\n").filter(Boolean)].map(
-    (what) => `${what} is left over`,
-  );
+  return [...processes, ...files.split("\n").filter(Boolean)].map((what) => `${what} is left over`);
 }
 
 function nameOf(outcome: Outcome): string {

@@ -2,15 +2,16 @@
  * The agent with a crash built in, for tests: `once`, and at one of its durable acts it ends or lets
  * the test end it. Everything is the real agent's; only the way to the disk is watched.
  *
- *   crashing-agent.ts --state STATE --at entered|leaving [--do kill|hold] [--config FILE]
- *   crashing-agent.ts --act ACT --moment before|during|after --do kill|hold|stop|tell [--config FILE]
+ *   crashing-agent.ts --state STATE --at entered|leaving --do kill|hold [--config FILE]
+ *   crashing-agent.ts --act ACT --moment before|during|after --do kill|hold|tell [--hold ACT] [--config FILE]
  *   crashing-agent.ts --list [--config FILE]
  *
  * `entered`: the state is durable and nothing of its work is done. `leaving`: its work is done and
  * nothing about that is durable. `--act "write journal 3"` is the third time of that act.
  *
- * The act, or the state, is told on standard output, one line of JSON. Then `kill`: SIGKILL for itself, `hold`: does
- * nothing ever after, `stop`: waits for SIGCONT, `tell`: goes on. `--list` tells all and goes on.
+ * The act or state is told on standard output, one line of JSON. Then `kill`: SIGKILL for itself,
+ * `hold`: waits for SIGCONT, at a state for ever, `tell`: goes on. `--list` tells all acts. `--hold` is
+ * an act after which it is told and held before that.
  */
 import { writeSync } from "node:fs";
 import { parseArgs } from "node:util";
@@ -29,6 +30,7 @@ const { values } = parseArgs({
     act: { type: "string" },
     moment: { type: "string", default: "before" },
     do: { type: "string", default: "kill" },
+    hold: { type: "string" },
     list: { type: "boolean", default: false },
     config: { type: "string", default: "/etc/nix-ota/agent.json" },
   },
@@ -42,11 +44,13 @@ const journal =
     : dying(ports.journal, values.state, values.at === "leaving");
 await runAgent({ ...ports, journal }, config, "once", new AbortController().signal);
 
-async function watch(...[act, moment]: Parameters<Watch>): Promise<void> {
+async function watch(...[act, moment, alone]: Parameters<Watch>): Promise<void> {
   const chosen = values.act === act && values.moment === moment;
-  if (chosen || values.list) writeSync(1, `${JSON.stringify({ act, moment })}\n`);
-  if (chosen && (values.do === "kill" || values.do === "hold")) await end();
-  if (chosen && values.do === "stop") process.kill(process.pid, "SIGSTOP");
+  const held = values.hold === act && moment === "after";
+  if (chosen || held || values.list) writeSync(1, `${JSON.stringify({ act, moment, alone })}\n`);
+  if (chosen && values.do === "kill") await end();
+  // The whole process: what goes on beside the act stands still as well.
+  if (held || (chosen && values.do === "hold")) process.kill(process.pid, "SIGSTOP");
 }
 
 function dying(store: JournalStore, state: string, leaving: boolean): JournalStore {

@@ -12,8 +12,11 @@ import { entryFile } from "./processes.ts";
 /** `during`: a file's contents are written beside it, and nothing of that is synced or renamed. */
 export type Moment = "before" | "during" | "after";
 
-/** @param act what is done and for which time in this process: `write journal 3`. */
-export type Watch = (act: string, moment: Moment) => Promise<void>;
+/**
+ * @param act what is done and for which time in this process: `write journal 3`.
+ * @param alone whether no other act is half done at this moment.
+ */
+export type Watch = (act: string, moment: Moment, alone: boolean) => Promise<void>;
 
 /** The ports of a real machine, each durable act of which is told to `watch`. */
 export function watchedPorts(
@@ -22,6 +25,7 @@ export function watchedPorts(
   watch: Watch,
 ): Ports {
   const times = new Map<string, number>();
+  let halfDone = 0;
   const around = async <T>(
     what: string,
     work: (during: () => Promise<void>) => Promise<T>,
@@ -29,9 +33,11 @@ export function watchedPorts(
     const time = (times.get(what) ?? 0) + 1;
     times.set(what, time);
     const act = `${what} ${time}`;
-    await watch(act, "before");
-    const result = await work(async () => await watch(act, "during"));
-    await watch(act, "after");
+    await watch(act, "before", halfDone === 0);
+    halfDone += 1;
+    const result = await work(async () => await watch(act, "during", halfDone === 1));
+    halfDone -= 1;
+    await watch(act, "after", halfDone === 0);
     return result;
   };
   const kind = (path: string) => kindOf(path.replace(`${config.stateDir}/`, ""));

@@ -129,12 +129,21 @@ export class Fleet implements AsyncDisposable {
 
   /** Ends the server, without a word or in order, and starts it again at the same address. */
   async restartServer(how: "killed" | "in order"): Promise<void> {
-    const { url, handle } = this.#server;
-    if (how === "killed") handle.kill("SIGKILL");
-    await handle.stop();
-    const { folder } = this.workshop;
-    const listen = new URL(url).host;
-    this.#server = await start(folder.join("server"), this.tokenFile, this.#options, listen);
+    if (how === "killed") this.#server.handle.kill("SIGKILL");
+    await this.stopServer();
+    await this.startServer();
+  }
+
+  /** Ends the server in order. What it knows stays. */
+  async stopServer(): Promise<void> {
+    await this.#server.handle.stop();
+  }
+
+  /** Starts a server that was stopped, at the same address. */
+  async startServer(): Promise<void> {
+    const listen = new URL(this.#server.url).host;
+    const dataDir = this.workshop.folder.join("server");
+    this.#server = await start(dataDir, this.tokenFile, this.#options, listen);
   }
 
   /** Runs the command line where the key and the store are: on the builder. */

@@ -37,11 +37,16 @@ took=$(($(uptime) - began))
 # The last words shall be there with the result, but what the switch left behind is not waited for.
 timeout 1 tail --pid "$reader" -s 0.05 -f /dev/null 9>&-
 
-# Not every builder of a boot loader brings what it wrote to the disk, and a result that is durable
-# says that the boot default is, too.
+# Not every builder of a boot loader brings what it wrote to the disk, and a result of 0 says that
+# the boot default is there. 74 is EX_IOERR.
 case $action in
   switch | boot)
-    for place in /boot /boot/efi /efi; do [ ! -d "$place" ] || sync -f "$place"; done
+    for place in /boot /boot/efi /efi; do
+      if [ -d "$place" ] && ! timeout -k 1 60 sync -f "$place" 9>&-; then
+        echo "what was written to $place does not reach the disk" >> "$dir/$name.log"
+        [ "$code" -ne 0 ] || code=74
+      fi
+    done
     ;;
 esac
 rm -f "$dir/$name.pipe"

@@ -1,13 +1,15 @@
 import { constants } from "node:fs";
-import { mkdir, open, readdir, rename, rm } from "node:fs/promises";
+import { open, readdir, rename, rm } from "node:fs/promises";
 
 import { AgentError } from "../agent-error.ts";
 import type { Disk } from "../ports.ts";
+import { makeDurably } from "./durable-directory.ts";
 import { type FileSteps, writeDurably } from "./durable-write.ts";
 
 const isMissing = (cause: unknown) => (cause as NodeJS.ErrnoException).code === "ENOENT";
 
-async function syncPath(path: string): Promise<void> {
+/** Brings a file's contents, or a directory's entries, to the disk. */
+export async function syncPath(path: string): Promise<void> {
   const handle = await open(path, constants.O_RDONLY);
   try {
     await handle.sync();
@@ -88,7 +90,7 @@ export function diskOver(steps: FileSteps): Disk {
 
     async makeDirectory(path) {
       try {
-        await mkdir(path, { recursive: true, mode: 0o700 });
+        await makeDurably(path, 0o700, steps.syncDirectory);
       } catch (cause) {
         throw new AgentError("state", `${path} cannot be made`, cause);
       }
