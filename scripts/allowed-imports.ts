@@ -403,10 +403,10 @@ export const allowedImports: readonly Row[] = [
     packages: [BUF, "@connectrpc/*"],
   },
   {
-    files: `agent/src/${any([...DEVICE_ADAPTERS, "nix/*", "state/*"])}.ts`,
+    files: `agent/src/${any([...DEVICE_ADAPTERS, "boot/*", "nix/*", "state/*"])}.ts`,
     imports: [
       "agent/src/!(main|command-line|adapters).ts",
-      "agent/src/{nix,process,state}/*.ts",
+      "agent/src/{boot,nix,process,state}/*.ts",
       PROTO,
     ],
     packages: ["node:*"],

@@ -6,6 +6,8 @@ import type { DeadManProgram } from "./beside/dead-man.ts";
 import { runningAgent } from "./beside/running-agent.ts";
 import { supervision } from "./beside/supervision.ts";
 import { serviceManager } from "./beside/systemd.ts";
+import { bootctlLoader } from "./boot/bootctl-loader.ts";
+import { commandPower } from "./boot/command-power.ts";
 import type { Config } from "./config.ts";
 import type { RunningAgent } from "./dead-man.ts";
 import { inhibitionGate } from "./inhibition/gate.ts";
@@ -82,6 +84,8 @@ export function machinePorts(
       deadManProgram,
     }),
     otherAgents: otherAgents(environment, settings.selfTest),
+    loader: bootctlLoader(environment, settings.boot),
+    power: commandPower(environment, settings.rebootCmd, settings.boot),
     server,
     overseer: noOverseer,
     succession: noSuccession,

@@ -1,4 +1,6 @@
 import type { Failure } from "./failure.ts";
+import type { Moment } from "./moment.ts";
+import type { Committed } from "./trust.ts";
 
 /** One try of this device at one revision. */
 export interface Attempt {
@@ -37,10 +39,14 @@ export interface Plan {
   readonly order: Order;
   /** Whether kernel, initrd, modules or kernel parameters differ from what was booted. */
   readonly rebootRequired: boolean;
+  /** Whether the boot loader can start an entry once: a boot that fails then ends on its default. */
+  readonly oneShot: boolean;
   /** The closure's own health command; empty: it has none. */
   readonly healthCmd: string;
   /** Whether the running system's health command passed before anything was touched. */
   readonly healthyBefore: boolean;
+  /** When the closure's contents were read. */
+  readonly inspected: Moment;
 }
 
 /** The system to return to, recorded and rooted before anything is touched. */
@@ -57,4 +63,20 @@ export interface WayBack {
   readonly failedUnits: readonly string[];
   /** Whether the server answered shortly before: only then can its silence be the update's fault. */
   readonly inContact: boolean;
+  /** What the channel had committed before; absent: nothing. */
+  readonly committed?: Committed;
+}
+
+/**
+ * A committed closure whose kernel no probation has seen: its first boot has to prove it, and leads
+ * back when it cannot.
+ */
+export interface FirstBoot {
+  readonly attempt: Attempt;
+  /** Of order `boot`. */
+  readonly plan: Plan;
+  /** The system that was booted before. */
+  readonly prev: WayBack;
+  /** Boot in which the closure was committed: the first boot is another one. */
+  readonly bootId: string;
 }

@@ -108,6 +108,13 @@ const schema = v.strictObject({
   windows: v.optional(v.pipe(v.array(window), v.maxLength(64, "are over 64")), []),
   /** While one of these files exists, nothing is taken into use. In /run, a reboot clears them. */
   inhibitFiles: v.optional(v.pipe(v.array(absolutePath), v.maxLength(16, "are over 16")), []),
+  /**
+   * Whether the device reboots by itself where an update needs it. `never`: a person does. `window`:
+   * inside its windows. `immediate`: as soon as the update has come so far.
+   */
+  rebootPolicy: v.optional(v.picklist(["never", "window", "immediate"]), "never"),
+  /** Lets it do so as well where the boot loader cannot fall back by itself when a kernel does not boot. */
+  allowUnguardedReboot: v.optional(v.boolean(), false),
   allowInsecureServer: v.optional(v.boolean(), false),
   allowInsecureCache: v.optional(v.boolean(), false),
   /** Bytes of /nix that an update must leave free. */

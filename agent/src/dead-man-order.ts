@@ -1,8 +1,9 @@
 /** When the dead-man is armed, and when its time has come. */
 import type { Agent } from "./agent.ts";
 import type { Failure } from "./failure.ts";
-import type { Journal, Moment } from "./journal.ts";
-import { elapsedMs } from "./journal.ts";
+import type { Journal } from "./journal.ts";
+import type { Moment } from "./moment.ts";
+import { elapsedMs } from "./moment.ts";
 import type { Settings } from "./settings.ts";
 import type { State } from "./states.ts";
 

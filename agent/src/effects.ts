@@ -1,5 +1,6 @@
 /** What each state does, as data. The executor gives every kind its hands. */
-import type { Attempt, Plan, WayBack } from "./attempt.ts";
+import type { Attempt, FirstBoot, Plan, WayBack } from "./attempt.ts";
+import type { Machine } from "./machine.ts";
 import type { Reach, State } from "./states.ts";
 import { unreachable } from "./unreachable.ts";
 
@@ -25,16 +26,27 @@ export type Effect =
       readonly do: "activate";
       readonly attempt: Attempt;
       readonly prev: WayBack;
-      readonly action: Action;
+      readonly action: Exclude<Action, "boot">;
     }
-  /** Lets a reboot bring the closure up. */
-  | { readonly do: "awaitReboot"; readonly attempt: Attempt; readonly prev: WayBack }
+  /** Writes the boot loader's entries. */
+  | { readonly do: "bootEntries"; readonly attempt: Attempt; readonly entries: BootEntries }
+  /** Lets the system profile name the way back again, which keeps the closure's entry bootable. */
+  | { readonly do: "resetProfile"; readonly prev: WayBack }
+  /** Says that a reboot brings the closure up. */
+  | { readonly do: "bootPrepared" }
+  /** Lets a reboot bring the closure up: a person's, or one by policy. */
+  | {
+      readonly do: "awaitReboot";
+      readonly attempt: Attempt;
+      readonly plan: Plan;
+      readonly prev: WayBack;
+    }
+  /** Looks whether a committed closure was booted for the first time; reboots into it by policy. */
+  | { readonly do: "watchFirstBoot"; readonly firstBoot: FirstBoot }
   /** Checks health, units and contact until they hold or time is up. */
   | { readonly do: "prove"; readonly attempt: Attempt; readonly plan: Plan; readonly prev: WayBack }
   /** Sees that one of these systems runs before anything is changed: an administrator may have switched. */
   | { readonly do: "stillRuns"; readonly storePaths: readonly string[] }
-  /** Lets the boot loader name the committed path. */
-  | { readonly do: "bootDefault"; readonly attempt: Attempt; readonly storePath: string }
   /** Writes the trust record, after which there is only forward. */
   | { readonly do: "recordCommit"; readonly attempt: Attempt }
   /** Brings back what `reach` names. */
@@ -44,7 +56,11 @@ export type Effect =
       readonly prev: WayBack;
       readonly reach: Reach;
       readonly tries: number;
+      /** What the boot loader is left with. */
+      readonly entries: BootEntries;
     }
+  /** Reboots at once. */
+  | { readonly do: "reboot" }
   /** Whether the previous system reaches the server, for lost contact. */
   | { readonly do: "compareContact"; readonly needed: boolean }
   /** Looks whether somebody repaired the device. */
@@ -52,13 +68,26 @@ export type Effect =
   /** Removes what ended attempts left: roots, results, envelopes. */
   | { readonly do: "tidy" };
 
-export type RootName = "staged" | "prev";
+/**
+ * GC roots: of the closure under way, of the way back, of the system to fall back to at a first boot,
+ * and of the one that a device is stuck with, which its boot loader may still name.
+ */
+export type RootName = "staged" | "prev" | "first-boot" | "stuck";
+
+/** What the boot loader shall start: always, and at the next boot alone. */
+export interface BootEntries {
+  readonly standard: string;
+  /** Empty: the next boot starts the standard as well. */
+  readonly once: string;
+}
 
 /** The effects of a state, in order. All are repeatable, or adopt what an earlier run began. */
-export function work(state: State): readonly Effect[] {
+export function work({ state, firstBoot }: Machine): readonly Effect[] {
   switch (state.name) {
     case "idle":
-      return [{ do: "tidy" }];
+      return firstBoot === undefined
+        ? [{ do: "tidy" }]
+        : [{ do: "watchFirstBoot", firstBoot }, { do: "tidy" }];
     case "accepted":
       return [{ do: "preflight", attempt: state.attempt }];
     case "fetching":
@@ -73,24 +102,18 @@ export function work(state: State): readonly Effect[] {
     case "activating":
       return activation(state.attempt, state.plan, state.prev);
     case "awaitingReboot":
-      return [{ do: "awaitReboot", attempt: state.attempt, prev: state.prev }];
+      return [{ do: "awaitReboot", attempt: state.attempt, plan: state.plan, prev: state.prev }];
     case "probation":
       return [{ do: "prove", attempt: state.attempt, plan: state.plan, prev: state.prev }];
     case "committing":
-      return commit(state.attempt, state.plan);
+      return commit(state, firstBoot);
     case "rollingBack":
-      return [
-        {
-          do: "restore",
-          attempt: state.attempt,
-          prev: state.prev,
-          reach: state.reach,
-          tries: state.tries,
-        },
-        { do: "compareContact", needed: state.failure.code === "CONTACT_LOST" },
-      ];
+      return goBack(state, firstBoot);
     case "stuck":
-      return [{ do: "lookAround", attempt: state.attempt }];
+      return [
+        { do: "root", name: "stuck", storePath: state.attempt.storePath },
+        { do: "lookAround", attempt: state.attempt },
+      ];
     default:
       return unreachable(state);
   }
@@ -104,8 +127,14 @@ function activation(attempt: Attempt, plan: Plan, prev: WayBack): readonly Effec
       return [look, { do: "activate", attempt, prev, action: "test" }];
     case "switch":
       return [look, profile, { do: "activate", attempt, prev, action: "switch" }];
-    case "boot":
-      return [look, profile, { do: "activate", attempt, prev, action: "boot" }];
+    case "boot": {
+      const entries = bootEntries(attempt, plan, prev);
+      const write: Effect = { do: "bootEntries", attempt, entries };
+      // The builder of a boot loader writes entries only for generations of the profile.
+      return entries.once === ""
+        ? [look, profile, write, { do: "bootPrepared" }]
+        : [look, profile, write, { do: "resetProfile", prev }, { do: "bootPrepared" }];
+    }
     case "adopt":
       return [];
     default:
@@ -113,15 +142,54 @@ function activation(attempt: Attempt, plan: Plan, prev: WayBack): readonly Effec
   }
 }
 
-function commit(attempt: Attempt, plan: Plan): readonly Effect[] {
+/**
+ * The boot loader before the boot that has to prove a closure: where it can start an entry once, the
+ * system from before stays what it falls back to.
+ */
+function bootEntries({ storePath }: Attempt, plan: Plan, prev: WayBack): BootEntries {
+  const guarded = plan.oneShot && prev.generation > 0 && prev.profile !== storePath;
+  return guarded ? { standard: prev.profile, once: storePath } : { standard: storePath, once: "" };
+}
+
+type Committing = Extract<State, { readonly name: "committing" }>;
+
+function commit(
+  { attempt, plan, prev }: Committing,
+  firstBoot: FirstBoot | undefined,
+): readonly Effect[] {
   const look: Effect = { do: "stillRuns", storePaths: [attempt.storePath] };
+  const profile: Effect = { do: "setProfile", storePath: attempt.storePath };
   const record: Effect = { do: "recordCommit", attempt };
-  // The order `switch` wrote profile and boot loader when it activated.
-  if (plan.order === "switch") return [look, record];
-  return [
-    look,
-    { do: "setProfile", storePath: attempt.storePath },
-    { do: "bootDefault", attempt, storePath: attempt.storePath },
-    record,
-  ];
+  const booted = firstBoot?.prev ?? prev;
+  if (plan.rebootRequired && booted.running !== attempt.storePath) {
+    const entries = bootEntries(attempt, plan, booted);
+    return [
+      look,
+      { do: "root", name: "first-boot", storePath: booted.running },
+      profile,
+      { do: "bootEntries", attempt, entries },
+      record,
+    ];
+  }
+  // Also in the order `switch`, which wrote them when it activated: a reboot may have come between the
+  // entry for once and the commit.
+  const entries = { standard: attempt.storePath, once: "" };
+  return [look, profile, { do: "bootEntries", attempt, entries }, record];
+}
+
+type Return = Extract<State, { readonly name: "rollingBack" }>;
+
+function goBack(state: Return, firstBoot: FirstBoot | undefined): readonly Effect[] {
+  const { attempt, prev, reach, tries, failure } = state;
+  if (reach === "reboot") return [{ do: "reboot" }];
+  const standard = prev.profile === "" ? prev.running : prev.profile;
+  // The way back may itself be a closure that still has to be booted for the first time.
+  const entries =
+    firstBoot?.attempt.storePath === standard
+      ? bootEntries(firstBoot.attempt, firstBoot.plan, firstBoot.prev)
+      : { standard, once: "" };
+  const restore: Effect = { do: "restore", attempt, prev, reach, tries, entries };
+  return reach === "boot"
+    ? [restore, { do: "reboot" }]
+    : [restore, { do: "compareContact", needed: failure?.code === "CONTACT_LOST" }];
 }

@@ -30,6 +30,8 @@ export type Event =
   | { readonly on: "inspected"; readonly plan: Plan }
   /** They are not. */
   | { readonly on: "unusable"; readonly failure: Failure }
+  /** The contents were read too long ago to rely on them. */
+  | { readonly on: "stale" }
   /** The server still offers the revision: go on. */
   | { readonly on: "cleared" }
   /**
@@ -44,7 +46,9 @@ export type Event =
   | { readonly on: "unsecured"; readonly failure: Failure }
   /** The links say that the closure runs. */
   | { readonly on: "activated" }
-  /** The closure cannot run without a reboot; profile and boot loader name it. */
+  /** A system cannot take over without a reboot: its switch-to-configuration refuses (status 100). */
+  | { readonly on: "inhibited"; readonly failure: Failure }
+  /** The boot loader has what it needs: a reboot brings the closure up. */
   | { readonly on: "needsReboot" }
   /** Activation was refused and the running system did not move. */
   | { readonly on: "untouched"; readonly failure: Failure }
@@ -54,14 +58,16 @@ export type Event =
   | { readonly on: "proven" }
   /** They were not in time. */
   | { readonly on: "unproven"; readonly failure: Failure }
-  /** Profile, boot loader and trust record name the closure. */
-  | { readonly on: "committed" }
+  /** Profile, boot loader and trust record name the closure; `bootId` is the boot in which they do. */
+  | { readonly on: "committed"; readonly bootId: string }
   /** Profile or boot loader could not be written; the trust record was not. */
   | { readonly on: "uncommitted"; readonly failure: Failure }
   /** Running system, profile and boot loader are as recorded. */
   | { readonly on: "restored"; readonly inContact: boolean }
   /** They could not be brought back. */
   | { readonly on: "unrestored"; readonly failure: Failure }
+  /** The system to return to is not in the store any more. */
+  | { readonly on: "prevGone"; readonly failure: Failure }
   /** The links name a system that is neither the closure nor the way back. */
   | { readonly on: "linksChanged"; readonly failure: Failure }
   /** The dead-man fired before the attempt came to an end: the agent hung or was dead. */
@@ -72,9 +78,25 @@ export type Event =
   | { readonly on: "bootedNew" }
   /** After a reboot: a third system was booted. */
   | { readonly on: "bootedThird" }
+  /** After a reboot that was the first boot of a committed closure: that has to be looked after first. */
+  | { readonly on: "setAside"; readonly failure: Failure }
   /** First boot of a committed closure whose kernel no probation has seen. */
   | {
       readonly on: "firstBoot";
+      readonly attempt: Attempt;
+      readonly plan: Plan;
+      readonly prev: WayBack;
+    }
+  /** That boot did not come about: the boot loader started the system from before. */
+  | {
+      readonly on: "fellBack";
+      readonly attempt: Attempt;
+      readonly plan: Plan;
+      readonly prev: WayBack;
+    }
+  /** What is offered runs, but was never proven: the journal is lost, or the device is stuck with it. */
+  | {
+      readonly on: "unprovenRuns";
       readonly attempt: Attempt;
       readonly plan: Plan;
       readonly prev: WayBack;

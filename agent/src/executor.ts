@@ -1,8 +1,9 @@
 import type { Agent } from "./agent.ts";
 import type { Effect } from "./effects.ts";
 import { activate, setProfile } from "./steps/activate.ts";
-import { awaitReboot } from "./steps/await-reboot.ts";
-import { bootDefault, recordCommit, stillRuns } from "./steps/commit.ts";
+import { awaitReboot, reboot } from "./steps/await-reboot.ts";
+import { bootEntries, bootPrepared, resetProfile } from "./steps/boot-entries.ts";
+import { recordCommit, stillRuns } from "./steps/commit.ts";
 import { confirm } from "./steps/confirm.ts";
 import type { EffectResult, Step } from "./steps/effect-result.ts";
 import { copy, root } from "./steps/fetch-closure.ts";
@@ -13,6 +14,7 @@ import { prove } from "./steps/prove.ts";
 import { compareContact, restore } from "./steps/restore.ts";
 import { secure } from "./steps/secure.ts";
 import { tidy } from "./steps/tidy.ts";
+import { watchFirstBoot } from "./steps/watch-first-boot.ts";
 
 /** The hands of every effect: a kind without one does not compile. */
 const steps: { readonly [Kind in Effect["do"]]: Step<Kind> } = {
@@ -27,9 +29,13 @@ const steps: { readonly [Kind in Effect["do"]]: Step<Kind> } = {
   awaitReboot,
   prove,
   stillRuns,
-  bootDefault,
+  bootEntries,
+  resetProfile,
+  bootPrepared,
   recordCommit,
   restore,
+  reboot,
+  watchFirstBoot,
   compareContact,
   lookAround,
   tidy,

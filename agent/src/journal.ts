@@ -1,13 +1,8 @@
 import { initialMachine } from "./machine.ts";
 import type { Machine } from "./machine.ts";
+import type { Moment } from "./moment.ts";
 import type { CopyProgress } from "./ports.ts";
 import type { ReportedAttempt, ReportedEvent } from "./reported-event.ts";
-
-/** A moment of the monotonic clock; means nothing in another boot. */
-export interface Moment {
-  readonly bootId: string;
-  readonly ms: number;
-}
 
 /** What was intended. The links say what is. */
 export interface Journal {
@@ -44,9 +39,4 @@ export function firstJournal(now: Moment, eventNumber: number): Journal {
     eventNumber,
     pending: [],
   };
-}
-
-/** Milliseconds from a moment to another; in a later boot nobody knows, so it counts from 0. */
-export function elapsedMs(from: Moment, to: Moment): number {
-  return from.bootId === to.bootId ? Math.max(0, to.ms - from.ms) : 0;
 }

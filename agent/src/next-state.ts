@@ -1,5 +1,5 @@
 /** The state that a move leads to, with the data it owns. Pure. */
-import type { Attempt, Impasse } from "./attempt.ts";
+import type { Attempt, Impasse, Plan } from "./attempt.ts";
 import type { Event } from "./events.ts";
 import type { Failure } from "./failure.ts";
 import type { Outcome } from "./outcome.ts";
@@ -24,6 +24,12 @@ export function failureOf(state: State, event: Event): Failure | undefined {
       return {
         code: "REBOOTED",
         message: "the device rebooted twice while the closure had to prove its health",
+      };
+    case "fellBack":
+      return {
+        code: "BOOT_FELL_BACK",
+        message:
+          "the boot loader started the system from before instead of the committed closure; look at the console of the device for why its kernel did not boot",
       };
     case "bootedThird":
       return {
@@ -59,8 +65,7 @@ export function enter(
       return {
         name: to,
         attempt: attemptOf(state, event),
-        plan:
-          event.on === "inspected" ? event.plan : state.name === "staged" ? state.plan : undefined,
+        plan: inspectedPlan(state, event),
       };
     case "armed":
       return { name: to, attempt: attemptOf(state, event), plan: planOf(state, event) };
@@ -69,26 +74,11 @@ export function enter(
     case "committing":
       return { name: to, ...under(state, event) };
     case "probation":
-      return {
-        name: to,
-        ...under(state, event),
-        boots: (state.name === "probation" ? state.boots : 0) + (event.on === "bootedNew" ? 1 : 0),
-      };
+      return { name: to, ...under(state, event), boots: bootsAfter(state, event) };
     case "rollingBack":
       return state.name === "rollingBack"
-        ? {
-            ...state,
-            reach: undo || state.reach,
-            tries: state.tries + (event.on === "unrestored" ? 1 : 0),
-          }
-        : {
-            name: to,
-            ...under(state, event),
-            failure: failureOf(state, event) ?? missing("failure", state, event),
-            reach: undo || missing("reach", state, event),
-            ends: ends === "" || ends === "recorded" ? missing("outcome", state, event) : ends,
-            tries: 0,
-          };
+        ? returnAgain(state, event, undo)
+        : beginReturn(state, event, ends, undo);
     case "stuck":
       if (state.name === "stuck") return state;
       return {
@@ -98,6 +88,45 @@ export function enter(
         failure: failureOf(state, event) ?? missing("failure", state, event),
       };
   }
+}
+
+/** Reboots in the middle of a probation. The one by which a closure came up is none. */
+function bootsAfter(state: State, event: Event): number {
+  if (state.name === "awaitingReboot" || event.on !== "bootedNew") return 0;
+  return state.name === "probation" ? state.boots + 1 : 1;
+}
+
+type Return = Extract<State, { readonly name: "rollingBack" }>;
+
+const takesReboot = (reach: Reach) => (reach === "boot" || reach === "reboot" ? 1 : 0);
+
+function beginReturn(
+  state: State,
+  event: Event,
+  ends: Outcome | "recorded" | "",
+  undo: Reach | "",
+): Return {
+  const failure = failureOf(state, event);
+  const reach = undo || missing("reach", state, event);
+  return {
+    name: "rollingBack",
+    // What is undone must be what the attempt was at, not the newer one that takes its place.
+    ...(event.on === "superseded" ? under(state, { on: "bootedPrev" }) : under(state, event)),
+    ...(failure === undefined ? {} : { failure }),
+    reach,
+    ends: ends === "" || ends === "recorded" ? missing("outcome", state, event) : ends,
+    tries: 0,
+    reboots: takesReboot(reach),
+  };
+}
+
+function returnAgain(state: Return, event: Event, undo: Reach | ""): Return {
+  return {
+    ...state,
+    reach: undo || state.reach,
+    tries: state.tries + (event.on === "unrestored" ? 1 : 0),
+    reboots: state.reboots + (undo === "" ? 0 : takesReboot(undo)),
+  };
 }
 
 function attemptOf(state: State, event: Event): Attempt {
@@ -118,9 +147,20 @@ function impasseOf({ attempt, prev, failure }: Impasse): Impasse {
   return { attempt: bare, prev, failure };
 }
 
-const planOf = (state: State, event: Event) =>
-  ("plan" in event ? event.plan : "plan" in state ? state.plan : undefined) ??
-  missing("plan", state, event);
+function inspectedPlan(state: State, event: Event): Plan | undefined {
+  if (event.on === "inspected") return event.plan;
+  return state.name === "staged" && event.on !== "stale" ? state.plan : undefined;
+}
+
+function planOf(state: State, event: Event): Plan {
+  const plan = "plan" in event ? event.plan : "plan" in state ? state.plan : undefined;
+  if (plan === undefined) return missing("plan", state, event);
+  if (event.on === "inhibited") return { ...plan, order: "boot" };
+  // What a reboot was required for has been booted.
+  return event.on === "bootedNew" || event.on === "firstBoot"
+    ? { ...plan, rebootRequired: false }
+    : plan;
+}
 
 const under = (state: State, event: Event) => ({
   attempt: attemptOf(state, event),

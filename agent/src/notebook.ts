@@ -1,16 +1,18 @@
 import { backoffMs } from "./backoff.ts";
 import type { Config } from "./config.ts";
 import type { Event } from "./events.ts";
-import type { Journal, Moment } from "./journal.ts";
-import { elapsedMs, firstJournal } from "./journal.ts";
+import type { Journal } from "./journal.ts";
+import { firstJournal } from "./journal.ts";
 import { step } from "./machine.ts";
 import type { Ending, Step } from "./machine.ts";
+import { elapsedMs } from "./moment.ts";
+import type { Moment } from "./moment.ts";
 import type { CopyProgress, Ports } from "./ports.ts";
 import type { ReportedAttempt, ReportedEvent } from "./reported-event.ts";
 import type { State } from "./states.ts";
 import { sentences } from "./states.ts";
 import type { Trust } from "./trust.ts";
-import { withFloor, withQuarantined, withoutQuarantined } from "./trust.ts";
+import { withFloor, withQuarantined, withoutCommitted, withoutQuarantined } from "./trust.ts";
 
 /**
  * The one place where the machine moves. What a move needs to be remembered is durable before
@@ -91,9 +93,10 @@ export async function openNotebook(ports: Needs, config: Config): Promise<Notebo
     now,
     attempt: () => told(journal.machine.state, journal.held ?? messageOf(journal.machine.state)),
     inspectAnew() {
-      const { state, tally } = journal.machine;
+      const { machine } = journal;
+      const { state } = machine;
       if (state.name === "staged")
-        journal = { ...journal, machine: { state: { ...state, plan: undefined }, tally } };
+        journal = { ...journal, machine: { ...machine, state: { ...state, plan: undefined } } };
     },
     get progress() {
       return progress;
@@ -127,6 +130,8 @@ export async function openNotebook(ports: Needs, config: Config): Promise<Notebo
         await saveTrust(withoutQuarantined(trust, config.channel, event.revision));
       }
       if (moved.ending?.quarantine === true) await saveTrust(quarantined(trust, moved.ending));
+      const back = moved.ending === undefined ? trust : uncommitted(trust, before, moved.ending);
+      if (back !== trust) await saveTrust(back);
 
       const { state } = moved.machine;
       const ended =
@@ -184,7 +189,7 @@ function draftsOf(
   const drafts: Draft[] = [];
   if (ended !== undefined)
     drafts.push({ state: ended.state, attempt: ended, message: ended.message });
-  const again = ["fetchFailed", "held", "unrestored"].includes(event.on);
+  const again = ["fetchFailed", "held", "inhibited", "unrestored"].includes(event.on);
   const began =
     state.name !== before.name || again || event.on === "superseded" || event.on === "bootedNew";
   const said = event.on === "held" ? event.reason : messageOf(state);
@@ -223,15 +228,18 @@ function tellEnding(
 }
 
 function outcomeSentence({ outcome, by, rebootRequired }: Ending): string {
-  if (outcome === "superseded" && by.on === "superseded")
-    return `revision ${by.attempt.revision} took its place`;
+  if (outcome === "superseded")
+    return by.on === "superseded"
+      ? `revision ${by.attempt.revision} took its place`
+      : "a newer revision took its place";
   if (outcome !== "applied") return "";
   const proven = "runs, is proven, and is what boots next";
   return rebootRequired ? `${proven}; reboot for its kernel` : proven;
 }
 
 function messageOf(state: State): string {
-  return "failure" in state ? state.failure.message : sentences[state.name];
+  const failure = "failure" in state ? state.failure : undefined;
+  return failure?.message ?? sentences[state.name];
 }
 
 function quarantined(trust: Trust, { attempt, failure }: Ending): Trust {
@@ -242,6 +250,13 @@ function quarantined(trust: Trust, { attempt, failure }: Ending): Trust {
     payloadSha256,
     failure: failure?.code ?? "TOOL_FAILED",
   });
+}
+
+/** A committed closure that went back is committed no more: its first boot, or a person, took it back. */
+function uncommitted(trust: Trust, before: State, { attempt, outcome }: Ending): Trust {
+  if (outcome === "applied" || before.name !== "rollingBack") return trust;
+  const { channel, payloadSha256 } = attempt;
+  return withoutCommitted(trust, channel, payloadSha256, before.prev.committed);
 }
 
 /** When the next try may begin: of the copy, of the return, or of the revision. */

@@ -2,7 +2,8 @@ import { sha256, toHex } from "@nix-ota/proto/hash";
 import { HoldReason } from "@nix-ota/proto/nixota/v1/channel_pb";
 
 import type { Agent } from "./agent.ts";
-import type { Attempt } from "./attempt.ts";
+import type { Attempt, Plan } from "./attempt.ts";
+import { rebootRequired } from "./boot-parts.ts";
 import { checkIn, note } from "./check-in.ts";
 import { caughtUp } from "./contact.ts";
 import type { Event } from "./events.ts";
@@ -10,7 +11,7 @@ import { giveBack } from "./give-back.ts";
 import { openEnvelope } from "./open-envelope.ts";
 import { pollPatienceMs } from "./patience.ts";
 import type { ChannelTrust } from "./trust.ts";
-import { withFloor } from "./trust.ts";
+import { committedOf, withFloor } from "./trust.ts";
 import type { TimeSources } from "./trusted-time.ts";
 
 /** What asking the server came to. */
@@ -153,20 +154,32 @@ async function fetchManifest(
   if (trust?.committed?.payloadSha256 === attempt.payloadSha256) {
     return { found: "hold", reason: "the offer is committed" };
   }
-  return { found: "news", event: await eventFor(agent, attempt) };
+  return { found: "news", event: await eventFor(agent, attempt, signal) };
 }
 
 /** An attempt under way is superseded; a manifest for what runs needs no activation. */
-async function eventFor({ notebook, ports }: Agent, attempt: Attempt): Promise<Event> {
+async function eventFor(agent: Agent, attempt: Attempt, signal: AbortSignal): Promise<Event> {
+  const { notebook, ports, config } = agent;
   const { state } = notebook.journal.machine;
   if (state.name !== "idle" && state.name !== "stuck") return { on: "superseded", attempt };
   const running = await ports.links.running();
   if (running !== attempt.storePath) return { on: "accepted", attempt };
   const profile = await ports.links.profile();
+  const plan: Plan = {
+    order: "adopt",
+    rebootRequired: await rebootRequired(ports, running),
+    oneShot: await ports.loader.oneShot(signal),
+    healthCmd: "",
+    healthyBefore: true,
+    inspected: notebook.now(),
+  };
+  // Nothing has proven what a device is stuck with.
+  if (state.name === "stuck" && state.attempt.storePath === running)
+    return { on: "unprovenRuns", attempt, plan, prev: state.prev };
   return {
     on: "adopted",
     attempt,
-    plan: { order: "adopt", rebootRequired: false, healthCmd: "", healthyBefore: true },
+    plan,
     prev: {
       running,
       booted: await ports.links.booted(),
@@ -174,6 +187,7 @@ async function eventFor({ notebook, ports }: Agent, attempt: Attempt): Promise<E
       generation: profile.number,
       failedUnits: [],
       inContact: true,
+      ...committedOf(notebook.trust, config.channel),
     },
   };
 }

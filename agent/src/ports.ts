@@ -122,6 +122,7 @@ export interface CommittedRoot {
 export type SystemFile =
   | "system"
   | "init-interface-version"
+  | "switch-inhibitors"
   | "kernel-params"
   | "nixos-version"
   | "etc/nix-ota/agent.json"
@@ -256,6 +257,24 @@ export interface DeadMan {
   armed(attemptId: string, signal: AbortSignal): Promise<boolean>;
   /** Drops what is armed. One that fired already is left to itself: it finds nothing to do. */
   drop(signal: AbortSignal): Promise<void>;
+}
+
+/** The boot loader, beyond what switch-to-configuration does with it. */
+export interface Loader {
+  /** Whether it can start an entry at the next boot alone. */
+  oneShot(signal: AbortSignal): Promise<boolean>;
+  /**
+   * Lets the next boot, and no other, start a system that has an entry; undefined: takes that back.
+   * Sentence of the failure or undefined.
+   */
+  bootOnce(storePath: string | undefined, signal: AbortSignal): Promise<string | undefined>;
+  /** Brings /boot to the disk. Sentence of the failure or undefined. */
+  sync(signal: AbortSignal): Promise<string | undefined>;
+}
+
+export interface Power {
+  /** Asks for a reboot, and returns before it comes. Sentence of the failure or undefined. */
+  reboot(signal: AbortSignal): Promise<string | undefined>;
 }
 
 /** How a check of health went. */
@@ -423,6 +442,8 @@ export interface Ports {
   readonly nix: Nix;
   readonly activation: Activation;
   readonly deadMan: DeadMan;
+  readonly loader: Loader;
+  readonly power: Power;
   readonly health: Health;
   readonly otherAgents: OtherAgents;
   readonly server: Server;

@@ -96,7 +96,7 @@ async function follow(agent: Agent, mode: Mode, signal: AbortSignal): Promise<bo
     if (CHANGING.has(name)) ports.inhibition.close();
     else ports.inhibition.reopen();
     if (name === "idle" || name === "stuck") {
-      await rest(agent, signal);
+      if (await rest(agent, signal)) continue;
       if (mode === "run" && name === "idle" && (await ports.succession.superseded())) {
         ports.log("info", "ends, so that the agent of the system that runs takes over");
         break;
@@ -186,18 +186,19 @@ export async function takeUp(agent: Agent): Promise<void> {
   if (event !== undefined) await notebook.record(event);
 }
 
-/** The work of a state that waits for something: tidies, or sees that somebody repaired the device. */
-async function rest(agent: Agent, signal: AbortSignal): Promise<void> {
+/** The work of a state that waits for something: tidies, or sees what came about. Whether that moved the machine. */
+async function rest(agent: Agent, signal: AbortSignal): Promise<boolean> {
   const event = await workOnce(agent, signal);
-  if (event !== undefined) await agent.notebook.record(event);
+  return event !== undefined && (await agent.notebook.record(event));
 }
 
 /** The effects of the state, one after the other, until one has an event; undefined: there is nothing to do. */
 export async function workOnce(agent: Agent, signal: AbortSignal): Promise<Event | undefined> {
-  const { state } = agent.notebook.journal.machine;
+  const { machine } = agent.notebook.journal;
+  const { state } = machine;
   agent.ports.overseer.comesBy(workPatienceMs(state.name, agent.config.settings));
   try {
-    for (const effect of work(state)) {
+    for (const effect of work(machine)) {
       const result = await execute(agent, effect, signal);
       if (result === "rest") return undefined;
       if (result !== undefined) return result;

@@ -21,6 +21,8 @@ export const settingsSchema = v.strictObject({
   bootIdFile: text("/proc/sys/kernel/random/boot_id"),
   /** Prints failed units, one a line, name first. */
   failedUnitsCmd: text("systemctl list-units --state=failed --plain --no-legend --no-pager --full"),
+  /** Asks for a reboot and returns. */
+  rebootCmd: text("systemctl reboot"),
   clock: group({
     /** Exists while something keeps the wall clock right. */
     synchronizedFile: text("/run/systemd/timesync/synchronized"),
@@ -109,6 +111,8 @@ export const settingsSchema = v.strictObject({
   staged: group({
     /** How old the server's last offer may be when it does not answer at the moment of going on. */
     confirmedWithinMs: ms(HOUR),
+    /** How long ago the contents of the closure may have been read when it goes on. */
+    inspectedWithinMs: ms(HOUR),
     /** Between two looks whether inhibitors are gone. */
     inhibitorsMs: ms(5 * SECOND),
     /** Longest time between two looks at anything else that holds on the device itself. */
@@ -157,6 +161,17 @@ export const settingsSchema = v.strictObject({
     retryMs: ms(10 * SECOND),
     /** How long the previous system tries to reach the server after contact was lost. */
     contactMs: ms(MINUTE),
+  }),
+  /** What a state's work may take, where nothing in it has a limit of its own. */
+  limits: group({
+    acceptedMs: ms(MINUTE),
+    stagedMs: ms(15 * MINUTE),
+    armedMs: ms(MINUTE),
+    committingMs: ms(10 * MINUTE),
+  }),
+  boot: group({
+    /** For one question to the boot loader, one sync of /boot, or one request to reboot. */
+    limitMs: ms(MINUTE),
   }),
   /** Between attempts at one revision: full jitter below these. */
   attempts: group({ retryFirstMs: ms(MINUTE), retryMaxMs: ms(HOUR) }),

@@ -28,7 +28,7 @@ export type State =
       readonly plan: Plan;
       readonly prev: WayBack;
     }
-  /** The closure runs and has to prove its health. `boots` counts reboots that it came through; a new attempt starts at 0. */
+  /** The closure runs and has to prove its health. `boots` counts reboots in the middle of it; a new attempt starts at 0. */
   | {
       readonly name: "probation";
       readonly attempt: Attempt;
@@ -43,17 +43,22 @@ export type State =
       readonly plan: Plan;
       readonly prev: WayBack;
     }
-  /** Returns to the way back. `tries` counts returns that failed; a new attempt starts at 0. */
+  /**
+   * Returns to the way back. `tries` counts returns that failed, `reboots` those that were begun for
+   * it; a new attempt starts at 0.
+   */
   | {
       readonly name: "rollingBack";
       readonly attempt: Attempt;
       readonly plan: Plan;
       readonly prev: WayBack;
-      readonly failure: Failure;
+      /** Absent where nothing failed: a newer revision takes the place of one that waits for a reboot. */
+      readonly failure?: Failure;
       readonly reach: Reach;
       /** How the attempt ends once the device is back. */
       readonly ends: Outcome;
       readonly tries: number;
+      readonly reboots: number;
     }
   /** Neither forward nor back worked: polls and reports; a newer revision or a repair by hand ends it. */
   | ({ readonly name: "stuck" } & Impasse);
@@ -64,8 +69,10 @@ export type State =
  * - `live`: only the running system.
  * - `profile`: only profile and boot loader.
  * - `all`: both.
+ * - `boot`: both, and only a reboot brings the previous system up.
+ * - `reboot`: the same as before, which failed too often; a reboot is what is left.
  */
-export type Reach = "live" | "profile" | "all";
+export type Reach = "live" | "profile" | "all" | "boot" | "reboot";
 
 export type StateName = State["name"];
 

@@ -43,7 +43,9 @@ export function statusOf(
     channel: device.channel,
     state: state.name,
     explanation:
-      journal?.held ?? ("failure" in state ? state.failure.message : sentences[state.name]),
+      journal?.held ??
+      ("failure" in state ? state.failure?.message : undefined) ??
+      sentences[state.name],
     committedRevision: channel?.committed?.revision ?? 0,
     floorRevision: channel?.floor.revision ?? 0,
     quarantinedRevisions: trust.quarantine

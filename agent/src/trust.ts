@@ -9,11 +9,16 @@ export interface ChannelTrust {
   /** Highest manifest ever verified on the channel. Never falls. */
   readonly floor: { readonly revision: number; readonly payloadSha256: string };
   /** The manifest that was committed last. */
-  readonly committed?: {
-    readonly revision: number;
-    readonly payloadSha256: string;
-    readonly storePath: string;
-  };
+  readonly committed?: Committed;
+}
+
+/** A manifest whose closure proved itself, and that nothing but its own first boot takes back. */
+export interface Committed {
+  readonly revision: number;
+  readonly payloadSha256: string;
+  readonly storePath: string;
+  /** The attempt that wrote this record; absent when the record was recovered. */
+  readonly attempt?: string;
 }
 
 export interface Quarantined {
@@ -53,15 +58,34 @@ export function withFloor(
   };
 }
 
-export function withCommitted(
-  trust: Trust,
-  channel: string,
-  committed: NonNullable<ChannelTrust["committed"]>,
-): Trust {
+/** What a channel has committed, as a way back keeps it. */
+export function committedOf(trust: Trust, channel: string): { readonly committed?: Committed } {
+  const committed = trust.channels[channel]?.committed;
+  return committed === undefined ? {} : { committed };
+}
+
+export function withCommitted(trust: Trust, channel: string, committed: Committed): Trust {
   const { revision, payloadSha256 } = committed;
   const raised = withFloor(trust, channel, { revision, payloadSha256 }, 0);
   const known = raised.channels[channel] ?? { floor: { revision, payloadSha256 } };
   return { ...raised, channels: { ...raised.channels, [channel]: { ...known, committed } } };
+}
+
+/**
+ * Takes a commit back to what was committed before it; the floor stays. Changes nothing when another
+ * manifest is the committed one.
+ */
+export function withoutCommitted(
+  trust: Trust,
+  channel: string,
+  payloadSha256: string,
+  before: Committed | undefined,
+): Trust {
+  const known = trust.channels[channel];
+  if (known?.committed?.payloadSha256 !== payloadSha256) return trust;
+  const { committed: _, ...rest } = known;
+  const back = before === undefined ? rest : { ...rest, committed: before };
+  return { ...trust, channels: { ...trust.channels, [channel]: back } };
 }
 
 export function withQuarantined(trust: Trust, one: Quarantined): Trust {

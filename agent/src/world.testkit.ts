@@ -1,12 +1,18 @@
-import type { Attempt, Plan } from "./attempt.ts";
-import type { Effect } from "./effects.ts";
+import type { Attempt, Plan, WayBack } from "./attempt.ts";
+import type { BootEntries, Effect } from "./effects.ts";
 import { work } from "./effects.ts";
-import type { Event } from "./events.ts";
+import type { Event, EventName } from "./events.ts";
 import { failureTraits } from "./failure.ts";
 import type { Failure, FailureCodeName } from "./failure.ts";
+import { firstBootCourse } from "./first-boot.ts";
 import { initialMachine, resumption, step } from "./machine.ts";
 import type { Ending, Machine } from "./machine.ts";
 import { unreachable } from "./unreachable.ts";
+
+const FACTORY = "/nix/store/factory";
+
+/** Every fourth revision brings another kernel. */
+const kernelOf = (storePath: string) => (/r\d*[13]$/.test(storePath) ? 1 : 0);
 
 const CODES = Object.keys(failureTraits) as FailureCodeName[];
 
@@ -15,19 +21,26 @@ export interface Luck {
   pick(options: number): number;
 }
 
-/** Every effect succeeds. */
-export const goodLuck: Luck = { pick: () => 0 };
-
 /**
  * A device without a device: links, boot loader, trust record and journal as plain values, changed
  * by effects in the order in which the real ones change theirs. A crash forgets all but these.
  */
 export class World {
-  running = "/nix/store/factory";
-  profile = "/nix/store/factory";
-  bootDefault = "/nix/store/factory";
+  running = FACTORY;
+  booted = FACTORY;
+  profile = FACTORY;
+  /** The boot loader's default, and what it starts at the next boot alone; empty: the default. */
+  bootDefault = FACTORY;
+  once = "";
+  bootId = 0;
+  /** Paths that a collection has left, and what keeps them beside the links. */
+  readonly store = new Set([FACTORY]);
+  readonly roots = new Map<string, string>();
   journal: Machine = initialMachine;
+  /** Payload and attempt of the trust record. */
   committed = "";
+  committedBy = "";
+  readonly #oneShot: boolean;
   /** Attempts begun when somebody else switched while one was under way that had a way back. */
   interferedAfter = -1;
   byHand = "";
@@ -36,9 +49,13 @@ export class World {
   /** What happened, for the message of a failed property. */
   readonly history: string[] = [];
   readonly endings: Ending[] = [];
+  /** Names of the events that moved the machine. */
+  readonly events = new Set<EventName>();
   readonly proven = new Set<string>();
-  /** The boot loader's default when the way back was recorded. */
-  bootDefaultBefore = "";
+  /** What the boot loader would start when the way back was recorded, always and once. */
+  bootsBefore: readonly string[] = [];
+  /** The system that the last attempt with a way back ended on. */
+  home = FACTORY;
   /** Attempts whose trust record was written. */
   readonly recorded = new Set<string>();
   /** Attempts that were committed while something else ran. */
@@ -51,6 +68,17 @@ export class World {
 
   constructor(luck: Luck) {
     this.#luck = luck;
+    this.#oneShot = luck.pick(2) === 0;
+  }
+
+  get now() {
+    const { booted, running } = this;
+    return { bootId: `${this.bootId}`, booted, running };
+  }
+
+  /** What the next boot starts, if it succeeds. */
+  get boots(): string {
+    return this.once === "" ? this.bootDefault : this.once;
   }
 
   /** An event, its records and the journal, in the order of the notebook. */
@@ -58,9 +86,17 @@ export class World {
     const before = this.journal.state;
     const moved = step(this.journal, event);
     if (moved === undefined) return;
+    this.events.add(event.on);
     if (event.on === "retryAsked") this.quarantine.clear();
     if (moved.ending?.quarantine === true) this.quarantine.add(moved.ending.attempt.payloadSha256);
     if (moved.ending !== undefined) this.endings.push(moved.ending);
+    if (moved.ending?.outcome === "applied") this.home = moved.ending.attempt.storePath;
+    if (moved.ending !== undefined && before.name === "rollingBack" && event.on === "restored") {
+      this.home = before.reach === "profile" ? before.prev.profile : before.prev.running;
+      // The notebook takes back a commit that did not hold.
+      if (this.committed === before.attempt.payloadSha256)
+        this.committed = before.prev.committed?.payloadSha256 ?? "";
+    }
     this.journal = moved.machine;
     const { state } = this.journal;
     this.history.push(
@@ -73,12 +109,15 @@ export class World {
     if (event.on === "restored" && !event.inContact && before.name === "rollingBack") {
       const { failure, attempt } = before;
       const count = this.activations.get(attempt.payloadSha256) ?? 0;
-      if (failure.code === "CONTACT_LOST") this.activations.set(attempt.payloadSha256, count - 1);
+      if (failure?.code === "CONTACT_LOST") this.activations.set(attempt.payloadSha256, count - 1);
     }
   }
 
   /** The server offers the newest manifest once more, or a newer one. */
   offer(newer: boolean): void {
+    // Who waits looks around before it asks.
+    const { state: before } = this.journal;
+    if (before.name === "idle" || before.name === "stuck") this.work();
     if (newer || this.revision === 0) this.revision += 1;
     const payloadSha256 = `payload ${this.revision}`;
     const { state } = this.journal;
@@ -101,13 +140,16 @@ export class World {
     if (state.name !== "idle" && state.name !== "stuck")
       return this.record({ on: "superseded", attempt });
     if (this.running !== attempt.storePath) return this.record({ on: "accepted", attempt });
+    const adopt = this.#plan("adopt", this.running);
+    if (state.name === "stuck" && state.attempt.storePath === this.running)
+      return this.record({ on: "unprovenRuns", attempt, plan: adopt, prev: state.prev });
     this.adopted.add(attempt.id);
-    return this.record({ on: "adopted", attempt, plan: plan("adopt"), prev: this.#wayBack() });
+    return this.record({ on: "adopted", attempt, plan: adopt, prev: this.#wayBack() });
   }
 
   /** The effects of the state. False: a crash came between two of them. */
   work(): boolean {
-    for (const effect of work(this.journal.state)) {
+    for (const effect of work(this.journal)) {
       if (this.#luck.pick(12) === 11) return false;
       const event = this.#execute(effect);
       if (event === "rest") return true;
@@ -126,9 +168,19 @@ export class World {
   }
 
   reboot(): void {
-    this.history.push("reboot");
-    this.running = this.bootDefault;
+    // A kernel that never reaches user space: somebody, or a watchdog, switches off and on again.
+    const fails = this.once !== "" && this.#luck.pick(4) === 3;
+    this.running = this.booted = fails ? this.bootDefault : this.boots;
+    this.once = "";
+    this.bootId += 1;
+    this.history.push(`reboot into ${this.running}`);
     this.#resume("afterReboot");
+  }
+
+  /** A collection of garbage, generations of the profile as well. */
+  collect(): void {
+    const kept = new Set([this.running, this.booted, this.profile, ...this.roots.values()]);
+    for (const path of this.store) if (!kept.has(path)) this.store.delete(path);
   }
 
   /** The dead-man fires: it takes the journal up as a start does, then goes back. */
@@ -145,15 +197,20 @@ export class World {
     }
     this.byHand = `/nix/store/by-hand-${this.history.length}`;
     this.running = this.profile = this.bootDefault = this.byHand;
+    this.once = "";
+    this.store.add(this.byHand);
   }
 
   #resume(when: "sameBoot" | "afterReboot"): void {
-    const { state, tally } = this.journal;
+    const { state } = this.journal;
+    const rebooted = when === "afterReboot";
     if (!("attempt" in state)) return;
     const how = resumption[state.name][when];
-    if (state.name === "staged") this.journal = { state: { ...state, plan: undefined }, tally };
-    if (how.startsWith("record") && this.committed === state.attempt.payloadSha256)
-      return this.record({ on: "committed" });
+    if (state.name === "staged")
+      this.journal = { ...this.journal, state: { ...state, plan: undefined } };
+    if (how.startsWith("record") && this.committedBy === state.attempt.id)
+      return this.record({ on: "committed", bootId: `${this.bootId - Number(rebooted)}` });
+    if (how.startsWith("first boot")) return this.#setAside();
     if (!how.endsWith("links")) return undefined;
     if (this.running === state.attempt.storePath) return this.record({ on: "bootedNew" });
     const prev =
@@ -163,9 +220,31 @@ export class World {
     return this.record({ on: prev ? "bootedPrev" : "bootedThird" });
   }
 
-  #wayBack() {
-    const { running, profile } = this;
-    return { running, booted: running, profile, generation: 1, failedUnits: [], inContact: true };
+  #setAside(): void {
+    const { firstBoot } = this.journal;
+    if (firstBoot === undefined) return;
+    const course = firstBootCourse(firstBoot, this.now);
+    if (course === "came" || course === "fell back")
+      this.record({ on: "setAside", failure: this.#failure() });
+  }
+
+  #wayBack(): WayBack {
+    const { running, booted, profile, committed: payloadSha256 } = this;
+    const before = { running, booted, profile, generation: 1, failedUnits: [], inContact: true };
+    return payloadSha256 === ""
+      ? before
+      : { ...before, committed: { revision: 1, payloadSha256, storePath: running } };
+  }
+
+  #plan(order: Plan["order"], storePath: string): Plan {
+    return {
+      order,
+      rebootRequired: kernelOf(storePath) !== kernelOf(this.booted),
+      oneShot: this.#oneShot,
+      healthCmd: "",
+      healthyBefore: true,
+      inspected: { bootId: `${this.bootId}`, ms: 0 },
+    };
   }
 
   #failure(): Failure {
@@ -180,21 +259,29 @@ export class World {
       case "preflight":
         return bad() ? { on: "unfit", failure: failure() } : { on: "fit" };
       case "root":
+        this.roots.set(effect.name, effect.storePath);
         return undefined;
       case "copy":
-        return luck(3) === 2 ? { on: "fetchFailed", failure: failure() } : { on: "fetched" };
+        if (luck(3) === 2) return { on: "fetchFailed", failure: failure() };
+        this.store.add(effect.attempt.storePath);
+        return { on: "fetched" };
       case "inspect":
         if (bad()) return { on: "unusable", failure: failure() };
         return {
           on: "inspected",
-          plan: plan((["prove-first", "switch", "boot"] as const)[luck(3)] ?? "switch"),
+          plan: this.#plan(
+            (["prove-first", "switch", "boot"] as const)[luck(3)] ?? "switch",
+            effect.attempt.storePath,
+          ),
         };
       case "confirm":
         if (bad()) return { on: "withdrawn", code: "EXPIRED", message: "expired" };
+        if (luck(8) === 7) return { on: "stale" };
         return luck(4) === 3 ? { on: "held", reason: "paused" } : { on: "cleared" };
       case "secure":
         if (bad()) return { on: "unsecured", failure: failure() };
-        this.bootDefaultBefore = this.bootDefault;
+        this.bootsBefore = [this.bootDefault, this.once];
+        this.roots.set("prev", this.running);
         return { on: "secured", prev: this.#wayBack() };
       case "setProfile":
         if (bad()) return this.#profileFailure(failure());
@@ -202,7 +289,25 @@ export class World {
         return undefined;
       case "activate":
         return this.#activate(effect);
+      case "bootEntries":
+        return this.#writeEntries(effect.entries, failure());
+      case "resetProfile":
+        if (bad()) return this.#profileFailure(failure());
+        this.profile = effect.prev.profile;
+        return undefined;
+      case "bootPrepared":
+        return { on: "needsReboot" };
       case "awaitReboot":
+        if (this.running !== effect.prev.running) {
+          this.once = "";
+          return { on: "linksChanged", failure: failure() };
+        }
+        return "rest";
+      case "watchFirstBoot":
+        return this.#watchFirstBoot(effect.firstBoot);
+      case "reboot":
+        if (bad()) return { on: "unrestored", failure: failure() };
+        this.reboot();
         return "rest";
       case "prove":
         if (this.running !== effect.attempt.storePath)
@@ -214,15 +319,13 @@ export class World {
         return effect.storePaths.includes(this.running)
           ? undefined
           : { on: "linksChanged", failure: failure() };
-      case "bootDefault":
-        if (bad()) return { on: "uncommitted", failure: failure() };
-        this.bootDefault = effect.storePath;
-        return undefined;
       case "recordCommit":
         if (this.running !== effect.attempt.storePath) this.committedUnseen.add(effect.attempt.id);
+        this.roots.set("committed", effect.attempt.storePath);
         this.committed = effect.attempt.payloadSha256;
+        this.committedBy = effect.attempt.id;
         this.recorded.add(effect.attempt.id);
-        return { on: "committed" };
+        return { on: "committed", bootId: `${this.bootId}` };
       case "restore": {
         const home =
           this.running === effect.prev.running ||
@@ -230,12 +333,18 @@ export class World {
         if (this.running !== effect.attempt.storePath && !home) {
           return { on: "linksChanged", failure: failure() };
         }
+        if (![effect.prev.running, effect.prev.profile].every((path) => this.store.has(path)))
+          return { on: "prevGone", failure: failure() };
         if (effect.reach !== "live") this.profile = effect.prev.profile;
         if (bad()) return { on: "unrestored", failure: failure() };
-        if (effect.reach !== "profile" || !home) this.running = effect.prev.running;
-        if (bad()) return { on: "unrestored", failure: failure() };
-        if (effect.reach !== "live") this.bootDefault = effect.prev.profile;
-        return undefined;
+        if (effect.reach !== "boot" && (effect.reach !== "profile" || !home)) {
+          if (luck(8) === 7) return { on: "inhibited", failure: failure() };
+          this.running = effect.prev.running;
+        }
+        if (effect.reach === "live" && effect.entries.once === "") return undefined;
+        return this.#writeEntries(effect.entries, failure()) === undefined
+          ? undefined
+          : { on: "unrestored", failure: failure() };
       }
       case "compareContact":
         return { on: "restored", inContact: !effect.needed || luck(2) === 0 };
@@ -243,11 +352,50 @@ export class World {
         if (this.running !== this.profile || this.running === effect.attempt.storePath || bad())
           return "rest";
         this.bootDefault = this.profile;
+        this.once = "";
+        this.home = this.running;
         return { on: "repaired" };
       case "tidy":
+        this.roots.delete("staged");
+        this.roots.delete("prev");
+        this.roots.delete("stuck");
+        if (this.journal.firstBoot === undefined) this.roots.delete("first-boot");
         return "rest";
       default:
         return unreachable(effect);
+    }
+  }
+
+  /** The boot loader is written before the failure, or was not touched. */
+  #writeEntries({ standard, once }: BootEntries, failure: Failure): Event | undefined {
+    const outcome = this.#luck.pick(6);
+    if (outcome === 5) return this.#profileFailure(failure);
+    this.bootDefault = standard;
+    this.once = once;
+    return outcome === 4 ? this.#profileFailure(failure) : undefined;
+  }
+
+  #watchFirstBoot(firstBoot: NonNullable<Machine["firstBoot"]>): Event | "rest" | undefined {
+    const course = firstBootCourse(firstBoot, this.now);
+    const { attempt, plan, prev } = firstBoot;
+    const again = { ...attempt, id: `attempt ${this.begun.length}` };
+    switch (course) {
+      case "waits":
+        if (this.#luck.pick(6) !== 5) return undefined;
+        this.reboot();
+        return "rest";
+      case "came":
+        this.begun.push(again);
+        return { on: "firstBoot", attempt: again, plan, prev };
+      case "fell back":
+        this.begun.push(again);
+        return { on: "fellBack", attempt: again, plan, prev };
+      case "third":
+        return { on: "bootedThird" };
+      case "not chosen":
+        return undefined;
+      default:
+        return unreachable(course);
     }
   }
 
@@ -266,20 +414,14 @@ export class World {
     // An activation that an earlier run finished cannot have left everything as it was.
     const moved = this.running === attempt.storePath;
     if (outcome === 4) return { on: moved ? "broken" : "untouched", failure };
-    if (action !== "test") this.bootDefault = attempt.storePath;
-    if (outcome === 5 || action === "boot")
-      return action === "boot" && outcome < 4
-        ? { on: "needsReboot" }
-        : { on: moved ? "broken" : "untouched", failure };
+    if (outcome === 3 && !moved && this.#luck.pick(2) === 1) return { on: "inhibited", failure };
+    if (action === "switch") {
+      this.bootDefault = attempt.storePath;
+      this.once = "";
+    }
+    if (outcome === 5) return { on: moved ? "broken" : "untouched", failure };
     if (outcome === 3) return { on: "broken", failure };
     this.running = attempt.storePath;
     return outcome === 2 ? { on: "broken", failure } : { on: "activated" };
   }
 }
-
-const plan = (order: Plan["order"]): Plan => ({
-  order,
-  rebootRequired: false,
-  healthCmd: "",
-  healthyBefore: true,
-});

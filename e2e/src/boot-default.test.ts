@@ -3,7 +3,7 @@ import { dirname } from "node:path";
 
 import { expect, test } from "vitest";
 
-import { bootDefault } from "./boot-default.ts";
+import { bootDefault, nextBoot, takeNextBoot } from "./boot-default.ts";
 import { TemporaryFolder } from "./temporary-folder.ts";
 
 const SYSTEM = "/nix/store/0123456789abcdfghijklmnpqrsvwxyz-nixos-system-a";
@@ -54,4 +54,21 @@ test("without a boot loader the profile counts, and without both nothing boots",
 test("a default entry that is not there boots nothing, whatever the profile says", async () => {
   await using root = await machine({ "boot/loader/loader.conf": "default gone.conf\n" }, profile);
   expect((await bootDefault(root.path)).system).toBe(null);
+});
+
+test("an entry that was asked for once is started once", async () => {
+  const entry = (system: string) => `title NixOS\noptions init=${system}/init\n`;
+  await using root = await machine(
+    {
+      "boot/loader/loader.conf": "default old.conf\n",
+      "boot/loader/entries/old.conf": entry(SYSTEM),
+      "boot/loader/entries/new.conf": entry(OTHER),
+      "boot/loader/entry-once": "new.conf\n",
+    },
+    {},
+  );
+  expect((await nextBoot(root.path)).system).toBe(OTHER);
+  expect((await bootDefault(root.path)).system).toBe(SYSTEM);
+  expect((await takeNextBoot(root.path)).system).toBe(OTHER);
+  expect((await takeNextBoot(root.path)).system).toBe(SYSTEM);
 });

@@ -1,4 +1,4 @@
-import { readFile, readlink } from "node:fs/promises";
+import { readFile, readlink, rm } from "node:fs/promises";
 import { join } from "node:path";
 
 export type BootDefault = {
@@ -8,14 +8,39 @@ export type BootDefault = {
   readonly from: string;
 };
 
-/** What a machine starts at its next power-on, read as a boot loader would, from below `root`. */
+/** Where `nix/bootctl.sh` keeps the entry that is started once. */
+const ONCE = "boot/loader/entry-once";
+
+/**
+ * What a machine starts at its next power-on, read as a boot loader would, from below `root`: an entry
+ * that was asked for once, else the default.
+ */
+export async function nextBoot(root: string): Promise<BootDefault> {
+  const once = (await readOrNull(join(root, ONCE)))?.trim();
+  const system = once === undefined ? null : await systemOf(root, once);
+  return system === null
+    ? await bootDefault(root)
+    : { system, from: `boot entry ${once ?? ""}, once` };
+}
+
+/** The same, and takes the entry that was asked for once away, as the boot itself does. */
+export async function takeNextBoot(root: string): Promise<BootDefault> {
+  const next = await nextBoot(root);
+  await rm(join(root, ONCE), { force: true });
+  return next;
+}
+
+/** What it starts whenever nothing was asked for once. */
 export async function bootDefault(root: string): Promise<BootDefault> {
   const loader = await readOrNull(join(root, "boot/loader/loader.conf"));
   const entry = loader?.match(/^default (\S+)$/m)?.[1];
   if (entry === undefined) return { system: await profileSystem(root), from: "the system profile" };
+  return { system: await systemOf(root, entry), from: `boot entry ${entry}` };
+}
+
+async function systemOf(root: string, entry: string): Promise<string | null> {
   const text = await readOrNull(join(root, "boot/loader/entries", entry));
-  const init = text?.match(/^options .*\binit=(\S+)\/init\b/m)?.[1];
-  return { system: init ?? null, from: `boot entry ${entry}` };
+  return text?.match(/^options .*\binit=(\S+)\/init\b/m)?.[1] ?? null;
 }
 
 /** The store path that the system profile points to, through its generation link. */

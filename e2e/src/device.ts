@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 
-import { bootDefault } from "./boot-default.ts";
+import { takeNextBoot } from "./boot-default.ts";
 import { DiskImages, type DiskLayout } from "./disk-images.ts";
 import { HarnessError } from "./harness-error.ts";
 import {
@@ -147,7 +147,7 @@ export class Device extends Machine {
   override async boot(): Promise<void> {
     await this.powerOff();
     await this.#powerOn();
-    const next = await bootDefault(this.hostPath("/"));
+    const next = await takeNextBoot(this.hostPath("/"));
     if (next.system === null) return;
     const init = join(next.system, "init");
     const { code } = await this.exec(["test", "-x", init]);

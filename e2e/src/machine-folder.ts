@@ -16,9 +16,9 @@ export type MachineFolderOptions = {
 /** What glibc and Debian's tools read in /etc: without them uid 0 has no name and awk no target. */
 const ETC_OF_THE_HOST = ["passwd", "group", "nsswitch.conf", "hosts", "ld.so.cache"];
 
-/** Lays out a machine: `nix run etc boot home` below `dir`, which is made when it is not there. */
+/** Lays out a machine: `nix run etc boot bin home` below `dir`, which is made when it is not there. */
 export async function layOutMachine(dir: string, options: MachineFolderOptions): Promise<void> {
-  for (const folder of ["nix", "run", "etc/nix", "boot", "home/.cache", "state", "tmp"]) {
+  for (const folder of ["nix", "run", "etc/nix", "boot", "bin", "home/.cache", "state", "tmp"]) {
     await mkdir(join(dir, folder), { recursive: true });
   }
   // A temporary folder is 0700 of the caller; the machine's own user must get in.
@@ -69,7 +69,8 @@ export async function copyMachine(from: string, to: string): Promise<void> {
  */
 export function machineEnvironment(dir: string): NodeJS.ProcessEnv {
   return {
-    PATH: `${join(process.execPath, "..")}:/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin`,
+    // A machine's own programs, which stand in for what the host lacks, come first.
+    PATH: `${join(dir, "bin")}:${join(process.execPath, "..")}:/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin`,
     HOME: join(dir, "home"),
     XDG_CACHE_HOME: join(dir, "home/.cache"),
     TMPDIR: join(dir, "tmp"),

@@ -1,6 +1,6 @@
 import { join } from "node:path";
 
-import { bootDefault, profileSystem, readLinkOrNull } from "./boot-default.ts";
+import { bootDefault, nextBoot, profileSystem, readLinkOrNull } from "./boot-default.ts";
 import type { ProcessHandle, SpawnOptions } from "./process-handle.ts";
 import { type CommandOptions, type CommandResult, expectSuccess } from "./run-command.ts";
 
@@ -9,8 +9,10 @@ export type MachineLinks = {
   readonly running: string | null;
   readonly booted: string | null;
   readonly profile: string | null;
-  /** What the next boot starts: the boot loader's default entry. */
+  /** The boot loader's default entry. */
   readonly bootDefault: string | null;
+  /** What the next boot starts: the default, or an entry that was asked for once. */
+  readonly nextBoot: string | null;
 };
 
 export type GcRoot = { readonly link: string; readonly target: string };
@@ -56,6 +58,7 @@ export abstract class Machine implements AsyncDisposable {
       booted: await readLinkOrNull(join(root, "run/booted-system")),
       profile: await profileSystem(root),
       bootDefault: (await bootDefault(root)).system,
+      nextBoot: (await nextBoot(root)).system,
     };
   }
 

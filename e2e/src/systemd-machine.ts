@@ -3,7 +3,7 @@ import { existsSync } from "node:fs";
 import { mkdir, readFile, rename, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 
-import { bootDefault } from "./boot-default.ts";
+import { takeNextBoot } from "./boot-default.ts";
 import { eventually } from "./eventually.ts";
 import { HarnessError } from "./harness-error.ts";
 import { deleteMachine } from "./machine-folder.ts";
@@ -191,7 +191,7 @@ export class SystemdMachine extends Machine {
     await this.#powerOn();
     const root = this.#visibleRoot();
     await repair?.(root);
-    const next = await bootDefault(root);
+    const next = await takeNextBoot(root);
     const program = next.system === null ? SYSTEMD : `${next.system}/init`;
     if (next.system !== null && !existsSync(join(root, program))) {
       throw new HarnessError(

@@ -40,7 +40,6 @@ const failing: readonly Row[] = [
   ["flap-health",     "ROLLED_BACK", "HEALTH_FAILED",      "the health check passes every other time"],
   ["hang-health",     "ROLLED_BACK", "HEALTH_FAILED",      "the health check hangs"],
   ["exit1",           "FAILED",      "ACTIVATION_REFUSED", "a pre-switch check refuses (exit 1)"],
-  ["exit100",         "FAILED",      "ACTIVATION_REFUSED", "another init interface needs a reboot (exit 100)"],
   ["empty",           "FAILED",      "NOT_A_SYSTEM",       "switch-to-configuration is a file of no bytes"],
 ];
 

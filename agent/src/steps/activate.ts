@@ -3,7 +3,7 @@ import type { FailureCodeName } from "../failure.ts";
 import type { Step } from "./effect-result.ts";
 import { newFailedUnits, unitsSentence } from "./new-failed-units.ts";
 import type { SwitchResult } from "./run-switch.ts";
-import { runSwitch } from "./run-switch.ts";
+import { NEEDS_REBOOT, runSwitch } from "./run-switch.ts";
 import { switchedByOthers } from "./switched-by-others.ts";
 
 export const setProfile: Step<"setProfile"> = async (
@@ -34,11 +34,6 @@ export const activate: Step<"activate"> = async (agent, { attempt, prev, action 
     { storePath: attempt.storePath, action },
     signal,
   );
-  if (action === "boot") {
-    return result.ended === "exited" && result.code === 0
-      ? { on: "needsReboot" }
-      : failed("untouched", "ACTIVATION_REFUSED", `${ended(result)}; nothing was activated`);
-  }
   const running = await ports.links.running();
   if (running === attempt.storePath) {
     if (result.ended === "exited" && result.code === 0) return { on: "activated" };
@@ -52,6 +47,8 @@ export const activate: Step<"activate"> = async (agent, { attempt, prev, action 
     return failed("broken", codeOf(result), `${ended(result)} although the closure runs`);
   }
   if (running === prev.running) {
+    if (result.ended === "exited" && result.code === NEEDS_REBOOT)
+      return failed("inhibited", "ACTIVATION_REFUSED", `${ended(result)}; a reboot is needed`);
     return refused(result)
       ? failed(
           "untouched",
@@ -65,7 +62,7 @@ export const activate: Step<"activate"> = async (agent, { attempt, prev, action 
 
 /** Whether the program ended before it touched the running system, as far as its status tells. */
 const refused = (result: SwitchResult) =>
-  result.ended === "busy" || (result.ended === "exited" && [1, 11, 100].includes(result.code));
+  result.ended === "busy" || (result.ended === "exited" && [1, 11].includes(result.code));
 
 const codeOf = (result: SwitchResult): FailureCodeName =>
   result.ended === "timed out" ? "ACTIVATION_TIMEOUT" : "ACTIVATION_FAILED";
@@ -83,7 +80,11 @@ function ended(result: SwitchResult): string {
   }
 }
 
-const failed = (on: "untouched" | "broken", code: FailureCodeName, message: string): Event => ({
+const failed = (
+  on: "untouched" | "broken" | "inhibited",
+  code: FailureCodeName,
+  message: string,
+): Event => ({
   on,
   failure: { code, message },
 });

@@ -39,6 +39,18 @@ export const confirm: Step<"confirm"> = async (agent, { attempt }, signal) => {
 
 /** The device's own say comes last: a window must be open when the closure is taken into use. */
 async function clearedHere(agent: Agent): Promise<Event> {
+  if (!freshlyInspected(agent)) return { on: "stale" };
   const hold = await takeLeave(agent);
   return hold === undefined ? { on: "cleared" } : { on: "held", ...hold };
+}
+
+/** A wait may have lasted days: what was read of the closure so long ago is read once more. */
+function freshlyInspected({ notebook, config }: Agent): boolean {
+  const { state } = notebook.journal.machine;
+  const now = notebook.now();
+  const inspected = state.name === "staged" ? state.plan?.inspected : undefined;
+  return (
+    inspected?.bootId === now.bootId &&
+    now.ms - inspected.ms < config.settings.staged.inspectedWithinMs
+  );
 }

@@ -1,14 +1,14 @@
 import type { Agent } from "../agent.ts";
 import type { Attempt, Plan } from "../attempt.ts";
+import { rebootRequired } from "../boot-parts.ts";
 import type { Event } from "../events.ts";
 import type { FailureCodeName } from "../failure.ts";
 import { guardAgainstOrphaning } from "../orphan-guard.ts";
-import type { BootPart, SystemFile } from "../ports.ts";
+import type { SystemFile } from "../ports.ts";
+import { switchInhibitor } from "../switch-inhibitor.ts";
 import { contentsPinned, contentsWhole } from "./closure-contents.ts";
 import type { Step } from "./effect-result.ts";
 import { storedManifest } from "./stored-manifest.ts";
-
-const BOOT_PARTS: readonly BootPart[] = ["kernel", "initrd", "kernel-modules"];
 
 const unusable = (code: FailureCodeName, message: string): Event => ({
   on: "unusable",
@@ -55,23 +55,18 @@ export const inspect: Step<"inspect"> = async (agent, { attempt }, signal) => {
     nextChannel: manifest.nextChannel,
   });
   if (typeof candidate === "string") return unusable("ORPHANED", candidate);
-  if (await needsBoot(agent, attempt)) {
-    return unusable(
-      "ACTIVATION_REFUSED",
-      "the closure has another init interface than the running system and cannot be proven without a reboot; install it by hand with `boot`",
-    );
-  }
   return { on: "inspected", plan: await planFor(agent, attempt, candidate.healthCmd, signal) };
 };
 
-/** A live switch between two init interfaces is refused by switch-to-configuration with status 100. */
-async function needsBoot({ ports }: Agent, attempt: Attempt): Promise<boolean> {
+/** Why the closure cannot be run live; undefined: it can. */
+async function inhibitor({ ports }: Agent, attempt: Attempt): Promise<string | undefined> {
   const running = await ports.links.running();
-  const [before, after] = [
-    await ports.links.systemFile(running, "init-interface-version"),
-    await ports.links.systemFile(attempt.storePath, "init-interface-version"),
-  ];
-  return running !== "" && before !== after;
+  if (running === "") return undefined;
+  const files = async (system: string) => ({
+    initInterface: await ports.links.systemFile(system, "init-interface-version"),
+    inhibitors: await ports.links.systemFile(system, "switch-inhibitors"),
+  });
+  return switchInhibitor(await files(running), await files(attempt.storePath));
 }
 
 async function planFor(
@@ -80,7 +75,7 @@ async function planFor(
   healthCmd: string,
   signal: AbortSignal,
 ): Promise<Plan> {
-  const { ports, config } = agent;
+  const { ports, config, notebook } = agent;
   const before =
     config.healthCmd === "" ? undefined : await ports.health.check(config.healthCmd, {}, signal);
   if (before !== undefined && before.health !== "passed") {
@@ -88,23 +83,15 @@ async function planFor(
       detail: before.detail,
     });
   }
+  const inhibited = await inhibitor(agent, attempt);
+  if (inhibited !== undefined)
+    ports.log("info", `the closure cannot run without a reboot: ${inhibited}`);
   return {
-    order: config.activation,
-    rebootRequired: await rebootRequired(agent, attempt),
+    order: inhibited === undefined ? config.activation : "boot",
+    rebootRequired: inhibited !== undefined || (await rebootRequired(ports, attempt.storePath)),
+    oneShot: await ports.loader.oneShot(signal),
     healthCmd,
     healthyBefore: before === undefined || before.health === "passed",
+    inspected: notebook.now(),
   };
-}
-
-async function rebootRequired({ ports }: Agent, attempt: Attempt): Promise<boolean> {
-  const booted = (await ports.links.booted()) || (await ports.links.running());
-  for (const part of BOOT_PARTS) {
-    if (
-      (await ports.links.part(booted, part)) !== (await ports.links.part(attempt.storePath, part))
-    )
-      return true;
-  }
-  const parameters = async (system: string) =>
-    await ports.links.systemFile(system, "kernel-params");
-  return (await parameters(booted)) !== (await parameters(attempt.storePath));
 }

@@ -2,8 +2,9 @@ import type { Agent } from "../agent.ts";
 import type { Attempt, WayBack } from "../attempt.ts";
 import { checkIn } from "../check-in.ts";
 import type { Event } from "../events.ts";
+import { writeEntries } from "./boot-entries.ts";
 import type { Step } from "./effect-result.ts";
-import { runSwitch } from "./run-switch.ts";
+import { NEEDS_REBOOT, runSwitch } from "./run-switch.ts";
 import { switchedByOthers } from "./switched-by-others.ts";
 
 const unrestored = (message: string): Event => ({
@@ -15,43 +16,80 @@ const unrestored = (message: string): Event => ({
  * Back to what was recorded, never to "the generation before", which need not be what ran. The
  * profile comes first: a power cut on the way then boots the previous system.
  */
-export const restore: Step<"restore"> = async (agent, { attempt, prev, reach, tries }, signal) => {
+export const restore: Step<"restore"> = async (agent, effect, signal) => {
+  const { attempt, prev, reach, tries, entries } = effect;
   const { ports } = agent;
   // An agent that hung or died may have left a switch running, and nothing may switch beside a return.
-  for (const run of ["activate", "loader"])
+  for (const run of ["activate", "entries"])
     await ports.activation.end(`${attempt.id}-${run}`, signal);
   const running = await ports.links.running();
   // What ran need not be what the profile named; after a reboot the latter runs, and may go on.
   const home = running === prev.running || (reach === "profile" && running === prev.profile);
   if (running !== attempt.storePath && !home) return switchedByOthers(running);
+  const gone = await goneFrom(agent, prev, signal);
+  if (gone !== undefined) return gone;
   if (reach !== "live") {
     const said = await restoreProfile(agent, attempt, prev, signal);
     if (said !== undefined)
       return unrestored(`the system profile could not be brought back: ${said}`);
   }
-  if (reach !== "profile" || !home) {
-    const said = await switchTo(
-      agent,
-      `${attempt.id}-return-${tries}`,
-      prev.running,
-      "test",
-      signal,
-    );
-    if (said !== undefined)
-      return unrestored(`the previous system could not be activated: ${said}`);
-    if ((await ports.links.running()) !== prev.running) {
-      return unrestored(
-        `${prev.running} does not run although it was activated; repair the device by hand`,
-      );
-    }
+  if (reach === "live" || reach === "all" || (reach === "profile" && !home)) {
+    const event = await runAgain(agent, `${attempt.id}-return-${tries}`, prev, signal);
+    if (event !== undefined) return event;
   }
-  if (reach !== "live") {
-    const named = prev.profile === "" ? prev.running : prev.profile;
-    const said = await switchTo(agent, `${attempt.id}-unload-${tries}`, named, "boot", signal);
+  // A reboot on the way has used up what the next boot alone was to start.
+  if (reach !== "live" || entries.once !== "") {
+    const said = await writeEntries(agent, `${attempt.id}-unload-${tries}`, entries, signal);
     if (said !== undefined) return unrestored(`the boot loader could not be brought back: ${said}`);
   }
   return undefined;
 };
+
+/** A device must not be rebooted towards a system that is not there. */
+async function goneFrom(
+  { ports }: Agent,
+  { running, profile }: WayBack,
+  signal: AbortSignal,
+): Promise<Event | undefined> {
+  for (const system of new Set([running, profile])) {
+    if (system === "") continue;
+    const runnable = await ports.links.runnable(system, "bin/switch-to-configuration");
+    if (runnable && (await ports.nix.isValid(system, signal))) continue;
+    return {
+      on: "prevGone",
+      failure: {
+        code: "NO_WAY_BACK",
+        message: `${system}, the system to return to, is not whole in the store any more; publish a newer revision, or install a system by hand`,
+      },
+    };
+  }
+  return undefined;
+}
+
+/** Status 4 is a unit that fails; for a return, the links are what counts. */
+async function runAgain(
+  agent: Agent,
+  name: string,
+  prev: WayBack,
+  signal: AbortSignal,
+): Promise<Event | undefined> {
+  const command = { storePath: prev.running, action: "test" as const };
+  const result = await runSwitch(agent, name, command, signal);
+  const how =
+    result.ended === "exited"
+      ? `status ${result.code}${result.tail === "" ? "" : ` (${result.tail})`}`
+      : result.ended;
+  const sentence = `the previous system could not be activated: ${how}`;
+  if (result.ended === "exited" && result.code === NEEDS_REBOOT)
+    return { on: "inhibited", failure: { code: "ROLLBACK_FAILED", message: sentence } };
+  if (result.ended !== "exited" || (result.code !== 0 && result.code !== 4))
+    return unrestored(sentence);
+  return (await agent.ports.links.running()) === prev.running
+    ? undefined
+    : unrestored(
+        `${prev.running} does not run although it was activated; repair the device by hand`,
+      );
+}
 
 async function restoreProfile(
   { ports }: Agent,
@@ -79,20 +117,6 @@ async function restoreProfile(
     }
   }
   return undefined;
-}
-
-/** Status 4 is a unit that fails; for a return, the links are what counts. */
-async function switchTo(
-  agent: Agent,
-  name: string,
-  storePath: string,
-  action: "test" | "boot",
-  signal: AbortSignal,
-): Promise<string | undefined> {
-  const result = await runSwitch(agent, name, { storePath, action }, signal);
-  if (result.ended !== "exited") return result.ended;
-  if (result.code === 0 || (result.code === 4 && action === "test")) return undefined;
-  return `status ${result.code}${result.tail === "" ? "" : ` (${result.tail})`}`;
 }
 
 /** Whether the previous system reaches the server: if it does not either, the closure cut nothing off. */

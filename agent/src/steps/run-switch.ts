@@ -5,6 +5,9 @@ import type { ActivationResult } from "../ports.ts";
 /** Exit status of a switch-to-configuration that finds its lock held. */
 const LOCK_HELD = 11;
 
+/** Exit status of one that cannot take over without a reboot. */
+export const NEEDS_REBOOT = 100;
+
 /** How a run ended, or that another switch holds the lock for too long. */
 export type SwitchResult = ActivationResult | { readonly ended: "busy" };
 

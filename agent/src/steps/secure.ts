@@ -1,6 +1,7 @@
 import type { Agent } from "../agent.ts";
 import { armDeadMan } from "../dead-man-order.ts";
 import type { Event } from "../events.ts";
+import { committedOf } from "../trust.ts";
 import type { Step } from "./effect-result.ts";
 
 const noWayBack = (message: string): Event => ({
@@ -40,6 +41,7 @@ export const secure: Step<"secure"> = async (agent, { attempt }, signal) => {
       // The switch resets failed units, so only a look beforehand tells which had failed already.
       failedUnits: (await ports.health.failedUnits(signal)) ?? [],
       inContact: inContact(agent),
+      ...committedOf(agent.notebook.trust, attempt.channel),
     },
   };
 };

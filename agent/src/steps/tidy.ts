@@ -5,6 +5,8 @@ export const tidy: Step<"tidy"> = async ({ ports, notebook }, _effect, signal) =
   await ports.deadMan.drop(signal);
   await ports.links.unroot("staged");
   await ports.links.unroot("prev");
+  await ports.links.unroot("stuck");
+  if (notebook.journal.machine.firstBoot === undefined) await ports.links.unroot("first-boot");
   await ports.activation.forget(undefined);
   const channels = Object.values(notebook.trust.channels);
   await ports.manifests.keep(
