@@ -1,17 +1,24 @@
-// npm run e2e:faults: the whole fault matrix on real devices, one line a case. Arguments choose cases
-// by the fault's name or by words of theirs; only a run of all writes the matrix into agent/README.md.
+// npm run e2e:faults: the whole fault matrix on real devices, and crashes at every durable act and at
+// random times, one line a case. Arguments choose cases by the fault's name or by words of theirs, all
+// crashes by `crash:`; only a run of all writes the matrix into agent/README.md. `--seed N` tries the
+// random times of another run again.
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { parseArgs } from "node:util";
 
 import { Bench, type Lane } from "./bench.ts";
 import { allCases, type Case } from "./cases.ts";
 import { withMatrix } from "./matrix.ts";
 import { runCase } from "./run-case.ts";
+import { runCrashes } from "./run-crashes.ts";
 
 const WIDTH = 2;
 const README = join(import.meta.dirname, "../../agent/README.md");
 
-const words = process.argv.slice(2);
+const { values, positionals: words } = parseArgs({
+  allowPositionals: true,
+  options: { seed: { type: "string", default: `${Math.floor(Math.random() * 2 ** 32)}` } },
+});
 const cases = allCases().filter(({ name, fault }) =>
   words.every((word) => name.includes(word) || fault === word),
 );
@@ -21,7 +28,7 @@ let interrupted = false;
 process.once("SIGINT", () => (interrupted = true));
 process.once("SIGTERM", () => (interrupted = true));
 
-{
+if (cases.length > 0) {
   await using bench = await Bench.open(WIDTH);
   const left = [...cases];
   const work = async (lane: Lane) => {
@@ -38,8 +45,16 @@ if (whole && failed === 0) {
   );
   await writeFile(README, document);
 }
-console.log(`${outcomes.size - failed} passed, ${failed} failed`);
-process.exitCode = failed === 0 && outcomes.size === cases.length ? 0 : 1;
+const crashes = await runCrashes({
+  words,
+  seed: Number(values.seed),
+  stopped: () => interrupted,
+  say: (line) => console.log(line),
+});
+failed += crashes.failed;
+const passed = outcomes.size + crashes.passed + crashes.failed - failed;
+console.log(`${passed} passed, ${failed} failed`);
+process.exitCode = failed === 0 && !interrupted ? 0 : 1;
 
 async function tryOne(bench: Bench, lane: Lane, one: Case): Promise<void> {
   const started = performance.now();

@@ -1,0 +1,11 @@
+/** Numbers from 0 (inclusive) to 1 that are the same for the same seed, a whole number below 2^32. */
+export function seeded(seed: number): () => number {
+  let state = seed >>> 0;
+  return () => {
+    // The mulberry32 generator.
+    state = (state + 0x6d2b79f5) >>> 0;
+    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+  };
+}
