@@ -24,6 +24,8 @@ export type Expected = {
   readonly system: string;
   readonly outcome: keyof typeof Outcome;
   readonly floorRevision: number;
+  /** How attempts before it may have ended. Default: interrupted. */
+  readonly before?: keyof typeof Outcome;
 };
 
 /** What a device at rest does not keep of the agent's promise, one sentence each; none: it keeps all. */
@@ -84,7 +86,9 @@ async function wrongReports(fleet: Fleet, fridge: AtWork, expected: Expected): P
   const outcomes = events.flatMap(({ attempt }) =>
     attempt === undefined || attempt.outcome === Outcome.UNSPECIFIED ? [] : [attempt.outcome],
   );
-  const early = outcomes.slice(0, -1).filter((outcome) => outcome !== Outcome.INTERRUPTED);
+  const early = outcomes
+    .slice(0, -1)
+    .filter((outcome) => outcome !== Outcome[expected.before ?? "INTERRUPTED"]);
   if (outcomes.at(-1) !== Outcome[expected.outcome] || early.length > 0)
     wrong.push(`the attempts ended as ${outcomes.map(nameOf).join() || "nothing"}`);
 

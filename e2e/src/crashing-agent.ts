@@ -16,6 +16,7 @@
 import { writeSync } from "node:fs";
 import { parseArgs } from "node:util";
 
+import { takeLock } from "@nix-ota/agent/agent-lock";
 import { programEnvironment } from "@nix-ota/agent/environment";
 import type { JournalStore } from "@nix-ota/agent/ports";
 import { readConfig } from "@nix-ota/agent/read-config";
@@ -37,11 +38,14 @@ const { values } = parseArgs({
 });
 
 const config = await readConfig(values.config);
-const ports = watchedPorts(config, programEnvironment(process.env, config.stateDir), watch);
+const environment = programEnvironment(process.env, config.stateDir);
+const ports = watchedPorts(config, environment, watch);
 const journal =
   values.state === undefined
     ? ports.journal
     : dying(ports.journal, values.state, values.at === "leaving");
+await ports.disk.makeDirectory(config.stateDir);
+takeLock(`${config.stateDir}/lock`, 10, environment);
 await runAgent({ ...ports, journal }, config, "once", new AbortController().signal);
 
 async function watch(...[act, moment, alone]: Parameters<Watch>): Promise<void> {

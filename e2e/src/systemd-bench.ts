@@ -1,6 +1,7 @@
-import { rm } from "node:fs/promises";
+import { rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 
+import type { AgentConfig } from "./agent-config.ts";
 import { type Expected, wrongAtRest } from "./at-rest.ts";
 import type { SystemOptions } from "./builder.ts";
 import { eventually } from "./eventually.ts";
@@ -13,10 +14,16 @@ export type Order = "prove-first" | "switch";
 /** A moment of an update: a state is durable and nothing of it done, or all of it done and nothing of that durable. */
 export type Held = { readonly state: string; readonly at: "entered" | "leaving" };
 
+/** The agent of its system, with another watchdog. */
+export type Watched = { readonly watchdogS: number };
+
 const ORDERS = ["prove-first", "switch"] as const;
 const AGENT = "nix-ota-agent.service";
-/** Drop-ins that come before those of the system, which has no place for others. */
-const DROP_IN = `/etc/systemd/system.control/${AGENT}.d/held.conf`;
+/** The system has no place for files of others; the last name wins over its own drop-in. */
+const DROP_IN = `/etc/systemd/system.control/${AGENT}.d/test.conf`;
+
+/** Starts, does nothing, and ends when it is asked to. */
+const IDLE_UNIT = "[Service]\nType=exec\nExecStart=\nExecStart=/usr/bin/sleep infinity\n";
 
 /**
  * One fleet with one release, and machines with systemd, copies of one that was installed once, whose
@@ -39,13 +46,14 @@ export class SystemdBench implements AsyncDisposable {
     this.#golden = golden;
   }
 
-  static async open(): Promise<SystemdBench> {
+  /** @param settings groups of the agents' settings that differ from those of `systemdConfig`. */
+  static async open(settings: AgentConfig = {}): Promise<SystemdBench> {
     await using stack = new AsyncDisposableStack();
     const fleet = stack.use(await Fleet.open());
     const factories = new Map<Order, string>();
     const golden = new Map<Order, SystemdMachine>();
     for (const activation of ORDERS) {
-      const factory = await fleet.buildForSystemd({ gen: 0 }, { activation });
+      const factory = await fleet.buildForSystemd({ gen: 0 }, { activation, settings });
       const machine = await fleet.workshop.installSystemd(`golden-${activation}`, factory, {
         disk: { mebibytes: 256 },
       });
@@ -71,19 +79,19 @@ export class SystemdBench implements AsyncDisposable {
     return factory;
   }
 
-  /** A machine that has booted, with the agent of its system, or with one that stands still there. */
-  async machine(order: Order, held?: Held): Promise<SystemdMachine> {
+  /** A machine that has booted. Default: with the agent of its system as it is. */
+  async machine(order: Order, agent?: Held | Watched): Promise<SystemdMachine> {
     const copyOf = this.#golden.get(order);
     if (copyOf === undefined) throw new HarnessError("usage", `there is no machine for ${order}`);
     this.#machines += 1;
-    const files = held === undefined ? {} : { [DROP_IN]: heldUnit(held) };
+    const files = agent === undefined ? {} : { [DROP_IN]: dropIn(agent) };
     const name = `machine-${this.#machines}`;
     const machine = await this.fleet.workshop.installSystemd(name, undefined, {
       disk: { copyOf },
       files,
     });
     await machine.boot();
-    if (held !== undefined) await standsStill(machine, held);
+    if (agent !== undefined && "state" in agent) await standsStill(machine, agent);
     return machine;
   }
 
@@ -93,18 +101,36 @@ export class SystemdBench implements AsyncDisposable {
     await machine.run(["systemctl", "daemon-reload"]);
   }
 
-  /** The power fails, and the machine boots with the agent of its system. */
-  async cutPower(machine: SystemdMachine): Promise<void> {
+  /**
+   * The power fails, and the machine boots.
+   *
+   * @param agent `none`: something else that does nothing.
+   */
+  async cutPower(
+    machine: SystemdMachine,
+    agent: "its system's" | "none" = "its system's",
+  ): Promise<void> {
     await machine.cutPower();
-    await machine.boot(async (root) => await rm(join(root, DROP_IN)));
+    await machine.boot(async (root) => {
+      if (agent === "none") await writeFile(join(root, DROP_IN), IDLE_UNIT);
+      else await rm(join(root, DROP_IN));
+    });
   }
 
-  /** Waits until the machine is where the release has to lead it, and says what is wrong with it then. */
-  async wrongAtRest(machine: SystemdMachine, order: Order): Promise<readonly string[]> {
+  /**
+   * Waits until the machine is where the release has to lead it, and says what is wrong with it then.
+   *
+   * @param before how attempts before the last may have ended. Default: interrupted.
+   */
+  async wrongAtRest(
+    machine: SystemdMachine,
+    order: Order,
+    before: "INTERRUPTED" | "ROLLED_BACK" = "INTERRUPTED",
+  ): Promise<readonly string[]> {
     const { system, good, revision } = this.#released;
     const expected: Expected = good
-      ? { system, outcome: "APPLIED", floorRevision: revision }
-      : { system: this.factory(order), outcome: "ROLLED_BACK", floorRevision: revision };
+      ? { system, outcome: "APPLIED", floorRevision: revision, before }
+      : { system: this.factory(order), outcome: "ROLLED_BACK", floorRevision: revision, before };
     const { name } = machine;
     const look = async () => await wrongAtRest(this.fleet, { name, device: machine }, expected);
     let wrong = await look();
@@ -119,7 +145,7 @@ export class SystemdBench implements AsyncDisposable {
       },
       {
         timeoutMs: 90_000,
-        describe: async () => [...wrong, await machine.journal(AGENT)],
+        describe: async () => [...wrong, await machine.journal("nix-ota-*")],
       },
     ).catch((cause: unknown) => wrong.push(String(cause)));
     return wrong;
@@ -130,7 +156,9 @@ export class SystemdBench implements AsyncDisposable {
   }
 }
 
-function heldUnit({ state, at }: Held): string {
+function dropIn(agent: Held | Watched): string {
+  if ("watchdogS" in agent) return `[Service]\nWatchdogSec=${agent.watchdogS}s\n`;
+  const { state, at } = agent;
   const program = join(import.meta.dirname, "crashing-agent.ts");
   const config = "/run/current-system/etc/nix-ota/agent.json";
   return [

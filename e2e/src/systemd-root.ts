@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { mkdir, symlink, writeFile } from "node:fs/promises";
+import { mkdir, rmdir, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 
 import { DEVICE_ID_FILE } from "./agent-config.ts";
@@ -33,6 +33,8 @@ export async function layOutSystemdRoot(
     "etc/tmpfiles.d",
   ])
     await mkdir(join(root, folder), { recursive: true });
+  // Programs that stand in for what the host lacks are of no use here: /bin is the host's as well.
+  await rmdir(join(root, "bin"));
   for (const folder of ["bin", "sbin", "lib", "lib64"])
     await symlink(`usr/${folder}`, join(root, folder));
   const units = join(root, "etc/systemd/system");
