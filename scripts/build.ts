@@ -1,30 +1,12 @@
-// npm run build: one file for each program, in its package's dist. What ships is a bundle, since
-// Node strips no types from files under node_modules.
+// npm run build: each program in its package's dist. What ships is a bundle, since Node strips no
+// types from files under node_modules.
 import { rm } from "node:fs/promises";
 
-import { build } from "rolldown";
+import { bundle, bundleAgent } from "./bundle.ts";
 
-import { leanBuiltins } from "./lean-builtins.ts";
-
-const PROGRAMS = [
-  { name: "nix-ota-server", folder: "services" },
-  { name: "nix-ota-agent", folder: "agent" },
-  { name: "nix-ota", folder: "cli" },
-];
-
-for (const { name, folder } of PROGRAMS) {
+for (const folder of ["services", "agent", "cli"]) {
   await rm(`${folder}/dist`, { recursive: true, force: true });
-  await build({
-    input: `${folder}/src/main.ts`,
-    platform: "node",
-    plugins: [leanBuiltins()],
-    // PGlite finds its WebAssembly and data files beside itself.
-    external: [/^@electric-sql\/pglite/],
-    output: {
-      format: "esm",
-      file: `${folder}/dist/${name}.mjs`,
-      codeSplitting: false,
-      minify: true,
-    },
-  });
 }
+await bundle("services/src/main.ts", "services/dist/nix-ota-server.mjs");
+await bundleAgent("agent/dist");
+await bundle("cli/src/main.ts", "cli/dist/nix-ota.mjs");

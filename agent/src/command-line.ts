@@ -148,3 +148,16 @@ function print(text: string): number {
   process.stdout.write(text);
   return 0;
 }
+
+/** The same, with what a person has to see on standard error and in the exit status. */
+export async function runCommandLine(argv: readonly string[]): Promise<number> {
+  try {
+    return await commandLine(argv);
+  } catch (cause) {
+    const message = cause instanceof Error ? cause.message : String(cause);
+    process.stderr.write(`nix-ota-agent: ${message}\n`);
+    if (cause instanceof AgentError && cause.cause instanceof Error)
+      process.stderr.write(`  because: ${cause.cause.message}\n`);
+    return cause instanceof AgentError && cause.kind === "config" ? 2 : 1;
+  }
+}

@@ -1,5 +1,4 @@
 #!/usr/bin/env node
-import { AgentError } from "./agent-error.ts";
 import { machineLog } from "./machine-log.ts";
 import { pollQuietly } from "./quiet/poll-quietly.ts";
 
@@ -16,19 +15,11 @@ const configPath =
         ? value
         : undefined;
 
-try {
-  const reason = configPath === undefined ? undefined : await pollQuietly(configPath);
-  if (reason !== undefined) {
-    machineLog("info", "asked", { found: "hold", reason });
-  } else {
-    // The whole agent takes several times as long to load as node takes to start.
-    const { commandLine } = await import("./command-line.ts");
-    process.exitCode = await commandLine(argv);
-  }
-} catch (cause) {
-  const message = cause instanceof Error ? cause.message : String(cause);
-  process.stderr.write(`nix-ota-agent: ${message}\n`);
-  if (cause instanceof AgentError && cause.cause instanceof Error)
-    process.stderr.write(`  because: ${cause.cause.message}\n`);
-  process.exitCode = cause instanceof AgentError && cause.kind === "config" ? 2 : 1;
+const reason = configPath === undefined ? undefined : await pollQuietly(configPath);
+if (reason !== undefined) {
+  machineLog("info", "asked", { found: "hold", reason });
+} else {
+  // The whole agent takes several times as long to load as node takes to start.
+  const { runCommandLine } = await import("./command-line.ts");
+  process.exitCode = await runCommandLine(argv);
 }

@@ -1,5 +1,6 @@
 import { readFileSync, renameSync, writeFileSync } from "node:fs";
 
+import { postOnce } from "./post-once.ts";
 import type { QuietRecord } from "./quiet-record.ts";
 import { essenceOf, fingerprint, QUIET_FILE } from "./quiet-record.ts";
 
@@ -21,7 +22,19 @@ export async function pollQuietly(configPath: string): Promise<string | undefine
   // In this boot nothing is lost of what was written, and in another the record does not count.
   writeRecord(path, { ...record, nextSequence: record.nextSequence + 1 });
   try {
-    const body = await post(record, token, JSON.stringify({ report }));
+    const body = await postOnce({
+      url: new URL(record.url),
+      ca: record.serverCaFile === null ? undefined : readFileSync(record.serverCaFile),
+      headers: {
+        authorization: `Bearer ${token}`,
+        "connect-protocol-version": "1",
+        "connect-timeout-ms": String(record.timeoutMs),
+        "content-type": "application/json",
+      },
+      body: JSON.stringify({ report }),
+      timeoutMs: record.timeoutMs,
+      answerLimitBytes: record.answerLimitBytes,
+    });
     return essenceOf(JSON.parse(body)) === record.answer ? record.reason : undefined;
   } catch {
     // Silence, a refusal or garbage: the whole agent meets it once more and says what it is.
@@ -61,43 +74,4 @@ const json = (path: string): unknown => JSON.parse(readFileSync(path, "utf8"));
 function writeRecord(path: string, record: QuietRecord): void {
   writeFileSync(`${path}.next`, JSON.stringify(record), { mode: 0o600 });
   renameSync(`${path}.next`, path);
-}
-
-/** The body of an answer with status 200; rejects with anything else. */
-async function post(record: QuietRecord, token: string, body: string): Promise<string> {
-  const { request } = await (record.url.startsWith("https:")
-    ? import("node:https")
-    : import("node:http"));
-  const ca = record.serverCaFile === null ? {} : { ca: readFileSync(record.serverCaFile) };
-  return await new Promise((resolve, reject) => {
-    const call = request(record.url, {
-      ...ca,
-      method: "POST",
-      agent: false,
-      signal: AbortSignal.timeout(record.timeoutMs),
-      headers: {
-        authorization: `Bearer ${token}`,
-        "connect-protocol-version": "1",
-        "connect-timeout-ms": String(record.timeoutMs),
-        "content-type": "application/json",
-        "content-length": Buffer.byteLength(body),
-      },
-    });
-    call.on("error", reject);
-    call.on("response", (answer) => {
-      const parts: Buffer[] = [];
-      let bytes = 0;
-      answer.on("error", reject);
-      answer.on("data", (part: Buffer) => {
-        bytes += part.length;
-        parts.push(part);
-        if (bytes > record.answerLimitBytes) call.destroy(new Error("too long an answer"));
-      });
-      answer.on("end", () => {
-        if (answer.statusCode === 200) resolve(Buffer.concat(parts).toString("utf8"));
-        else reject(new Error(`status ${answer.statusCode}`));
-      });
-    });
-    call.end(body);
-  });
 }
