@@ -50,6 +50,7 @@ beforeEach(async () => {
     clock: { monotonicMs: () => nowMs, wallS: () => 0, bootId: () => Promise.resolve("boot") },
     chance: { fraction: () => 0.5, id: () => "00000000" },
     links: { unroot: async () => await Promise.resolve() },
+    deadMan: { drop: async () => await Promise.resolve() },
     activation: { forget: async () => await Promise.resolve() },
     server: loopbackDevice(server.url),
     log: () => undefined,

@@ -265,11 +265,10 @@ export interface Loader {
   oneShot(signal: AbortSignal): Promise<boolean>;
   /**
    * Lets the next boot, and no other, start a system that has an entry; undefined: takes that back.
+   * A variable of the firmware, which is there when this returns.
    * Sentence of the failure or undefined.
    */
   bootOnce(storePath: string | undefined, signal: AbortSignal): Promise<string | undefined>;
-  /** Brings /boot to the disk. Sentence of the failure or undefined. */
-  sync(signal: AbortSignal): Promise<string | undefined>;
 }
 
 export interface Power {

@@ -170,7 +170,7 @@ export const settingsSchema = v.strictObject({
     committingMs: ms(10 * MINUTE),
   }),
   boot: group({
-    /** For one question to the boot loader, one sync of /boot, or one request to reboot. */
+    /** For one question to the boot loader, or one request to reboot. */
     limitMs: ms(MINUTE),
   }),
   /** Between attempts at one revision: full jitter below these. */

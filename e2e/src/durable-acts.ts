@@ -67,7 +67,7 @@ export function watchedPorts(
     configFile: "/etc/nix-ota/agent.json",
   };
   const ports = machinePorts(config, environment, deadMan, { disk: watchedDisk });
-  const { links, nix, activation } = ports;
+  const { links, nix, activation, loader } = ports;
   return {
     ...ports,
     links: {
@@ -88,6 +88,10 @@ export function watchedPorts(
         await around("switch generation", () => nix.switchGeneration(...call)),
       deleteGeneration: async (...call) =>
         await around("delete generation", () => nix.deleteGeneration(...call)),
+    },
+    loader: {
+      ...loader,
+      bootOnce: async (...call) => await around("boot once", () => loader.bootOnce(...call)),
     },
     activation: {
       ...activation,

@@ -50,20 +50,5 @@ export function bootctlLoader(
         ? `the boot loader has no entry for ${storePath}`
         : await setOnce(id, signal);
     },
-    async sync(signal) {
-      const { how, code, tail } = await runCommand(
-        {
-          argv: ["sync", "-f", "/boot"],
-          environment,
-          limitMs: settings.limitMs,
-          outputLimitBytes: 1024,
-        },
-        signal,
-      );
-      signal.throwIfAborted();
-      return how === "exited" && code === 0
-        ? undefined
-        : `/boot could not be synced: ${how} with status ${code} ${tail.trim()}`.trimEnd();
-    },
   };
 }

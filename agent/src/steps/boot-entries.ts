@@ -6,7 +6,8 @@ import { runSwitch } from "./run-switch.ts";
 
 /**
  * Lets the boot loader start a system by default, and perhaps another at the next boot alone. The
- * default's own switch-to-configuration writes all entries and makes itself the default.
+ * default's own switch-to-configuration writes all entries and makes itself the default, and its run
+ * brings them to the disk.
  *
  * @param name of the run, unique in the attempt.
  * @returns the sentence of the failure, or undefined when it is on the disk.
@@ -28,9 +29,7 @@ export async function writeEntries(
     return `${how}; check the space on /boot`;
   }
   // Also without one: what an earlier attempt asked for must not come up any more.
-  return (
-    (await loader.bootOnce(once === "" ? undefined : once, signal)) ?? (await loader.sync(signal))
-  );
+  return await loader.bootOnce(once === "" ? undefined : once, signal);
 }
 
 export const bootEntries: Step<"bootEntries"> = async (agent, { attempt, entries }, signal) => {
