@@ -55,6 +55,7 @@ describe.each(await deviceOwners())("a device of $title", ({ runAs, impossible }
       booted: first,
       profile: first,
       bootDefault: first,
+      nextBoot: first,
     });
     expect(await device.generations()).toEqual({ all: [1], current: 1 });
   });
@@ -69,6 +70,7 @@ describe.each(await deviceOwners())("a device of $title", ({ runAs, impossible }
       booted: first,
       profile: second,
       bootDefault: second,
+      nextBoot: second,
     });
     await device.run(["nix-env", "-p", PROFILE, "--rollback"]);
     expect((await activate(device, first, "switch")).code).toBe(0);
@@ -77,6 +79,7 @@ describe.each(await deviceOwners())("a device of $title", ({ runAs, impossible }
       booted: first,
       profile: first,
       bootDefault: first,
+      nextBoot: first,
     });
   });
 
@@ -89,6 +92,7 @@ describe.each(await deviceOwners())("a device of $title", ({ runAs, impossible }
       booted: first,
       profile: first,
       bootDefault: first,
+      nextBoot: first,
     });
     const before = await device.bootId();
     await device.run(["touch", "/run/volatile"]);

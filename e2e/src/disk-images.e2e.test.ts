@@ -44,7 +44,13 @@ describe.each<DiskLayout>(["apart", "together"])("a device with its disks %s", (
 
   test("starts where the one that it is a copy of was switched off", async () => {
     await using device = await copy();
-    const all = { running: first, booted: first, profile: first, bootDefault: first };
+    const all = {
+      running: first,
+      booted: first,
+      profile: first,
+      bootDefault: first,
+      nextBoot: first,
+    };
     expect(await device.links()).toEqual(all);
     await device.run(["nix", "store", "verify", "--no-trust", "--all"]);
   });

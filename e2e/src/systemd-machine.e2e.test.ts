@@ -63,6 +63,7 @@ describe("a machine with systemd", () => {
       booted: first,
       profile: first,
       bootDefault: first,
+      nextBoot: first,
     });
     expect(await machine.generations()).toEqual({ all: [1], current: 1 });
     await machine.run(["nix", "store", "verify", "--no-trust", "--recursive", "--", first]);

@@ -73,14 +73,3 @@ test("when it is full the oldest goes that ended no attempt", async () => {
   const kept = numbers(await box.oldest(1000));
   expect([kept.length, kept[0], kept[1]]).toEqual([512, 1, 3]);
 });
-
-test("what a crash left of a write goes when the server has acknowledged what came after it", async () => {
-  const disk = memoryDisk();
-  const box = outbox(disk, "/state");
-  const half = `000000000001-${event(1).id}.next`;
-  await disk.writeDurably("/state/outbox", half, new Uint8Array(3), 0o600);
-  for (const number of [1, 2]) await box.put(event(number));
-  expect(numbers(await box.oldest(9))).toEqual([1, 2]);
-  await box.drop([event(1).id]);
-  expect(await disk.list("/state/outbox")).toEqual([`000000000002-${event(2).id}`, "through"]);
-});

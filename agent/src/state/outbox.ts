@@ -62,11 +62,6 @@ export function outbox(disk: Disk, stateDir: string): Outbox {
         );
       }
       for (const name of dropped) await disk.remove(`${directory}/${name}`);
-      // A crash within a write leaves half a replacement, under a name that no later write has.
-      for (const name of await disk.list(directory)) {
-        if (name.endsWith(".next") && numberOf(name) <= newest)
-          await disk.remove(`${directory}/${name}`);
-      }
     },
     newest: async () => Math.max(await through(), ...(await names()).map(numberOf)),
   };
