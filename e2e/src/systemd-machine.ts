@@ -1,22 +1,18 @@
 import { randomUUID } from "node:crypto";
 import { existsSync } from "node:fs";
-import { mkdir, readFile, rename, writeFile } from "node:fs/promises";
+import { mkdir, rename, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 
 import { takeNextBoot } from "./boot-default.ts";
+import { containerArgv, firstProcess } from "./container.ts";
 import { eventually } from "./eventually.ts";
 import { HarnessError } from "./harness-error.ts";
+import { makeDisk, succeed } from "./machine-disk.ts";
 import { deleteMachine } from "./machine-folder.ts";
 import { type FactorySystem, Machine, installSystem } from "./machine.ts";
 import { Namespace, startInside } from "./namespace.ts";
 import type { ProcessHandle, SpawnOptions } from "./process-handle.ts";
-import {
-  type CommandOptions,
-  type CommandResult,
-  expectSuccess,
-  finish,
-  runCommand,
-} from "./run-command.ts";
+import { type CommandOptions, type CommandResult, expectSuccess, finish } from "./run-command.ts";
 import { cgroupFolders, removeGroup } from "./systemd-host.ts";
 import { layOutSystemdRoot, nameSystemdRoot } from "./systemd-root.ts";
 
@@ -164,7 +160,7 @@ export class SystemdMachine extends Machine {
 
   /**
    * The power fails: every process is killed, and of what they wrote only that is left which had
-   * reached the disk. Takes a machine with `diskMebibytes`.
+   * reached the disk. Takes a machine with a `disk`.
    */
   async cutPower(): Promise<void> {
     if (this.#disk === undefined || this.#leader === undefined)
@@ -176,7 +172,7 @@ export class SystemdMachine extends Machine {
     await this.#container?.exited;
     // The file system is mounted still: what it has not written back is in memory alone.
     const left = `${this.#disk}.left`;
-    await command(["cp", "--sparse=always", this.#disk, left]);
+    await succeed(["cp", "--sparse=always", this.#disk, left]);
     await this.powerOff();
     await rename(left, this.#disk);
   }
@@ -200,7 +196,7 @@ export class SystemdMachine extends Machine {
       );
     }
     this.#container = await this.#contain(["--hostname", this.name], [program]);
-    this.#leader = await this.#firstProcess(this.#container);
+    this.#leader = await firstProcess(this.#container);
     await eventually(
       `the end of the boot of ${this.name}`,
       async () => {
@@ -237,7 +233,11 @@ export class SystemdMachine extends Machine {
   async #install(options: SystemdMachineOptions): Promise<void> {
     const { disk, factory, files = {} } = options;
     await mkdir(this.#root, { recursive: true });
-    if (disk !== undefined && this.#disk !== undefined) await makeDisk(this.#disk, disk);
+    if (disk !== undefined && this.#disk !== undefined)
+      await makeDisk(
+        this.#disk,
+        "copyOf" in disk ? { copyOf: join(disk.copyOf.dir, IMAGE) } : disk,
+      );
     await this.#powerOn();
     const root = this.#visibleRoot();
     if (disk !== undefined && "copyOf" in disk) await nameSystemdRoot(root, this.name);
@@ -249,7 +249,7 @@ export class SystemdMachine extends Machine {
     if (factory !== undefined)
       await installSystem(async (argv) => await this.#runWithoutBoot(argv), factory);
     // A file system that lost its first minute would be a broken factory, not a device.
-    await command(["sync", "-f", root]);
+    await succeed(["sync", "-f", root]);
     await this.powerOff();
   }
 
@@ -269,17 +269,14 @@ export class SystemdMachine extends Machine {
   async #contain(options: readonly string[], program: readonly string[]): Promise<ProcessHandle> {
     if (this.#surroundings === undefined)
       throw new HarnessError("usage", `${this.name} is powered off; boot it first`);
-    const join =
-      'while [ "$1" != -- ]; do mkdir -p "$1"; echo 0 > "$1/cgroup.procs"; shift; done; shift; exec "$@"';
-    return await this.#surroundings.spawn([
-      ...["sh", "-euc", join, "sh", ...(await this.#groups()), "--"],
-      ...["systemd-nspawn", "--quiet", "--register=no", "--keep-unit", "--settings=no"],
-      ...["--link-journal=no", "--resolv-conf=off", "--timezone=off", "--console=pipe"],
-      ...[`--directory=${this.#root}`, "--bind-ro=/usr"],
-      ...this.#folders.map((folder) => `--bind-ro=${folder}`),
-      ...options,
-      ...program,
-    ]);
+    const argv = containerArgv({
+      root: this.#root,
+      folders: ["/usr", ...this.#folders],
+      groups: await this.#groups(),
+      options,
+      program,
+    });
+    return await this.#surroundings.spawn(argv);
   }
 
   /** A command on the machine's files alone, as an installer runs it. */
@@ -302,47 +299,4 @@ export class SystemdMachine extends Machine {
     this.#container = undefined;
     for (const group of await this.#groups()) await removeGroup(group);
   }
-
-  /** What nspawn started as process 1 of the container: not the helper that prepares it. */
-  async #firstProcess(container: ProcessHandle): Promise<number> {
-    return await eventually(
-      `a process 1 of ${this.name}`,
-      async () => {
-        if (container.exit !== undefined)
-          throw new HarnessError("host", `systemd-nspawn ended: ${this.console().slice(-2000)}`);
-        const { pid } = container;
-        const children = await readFile(`/proc/${pid}/task/${pid}/children`, "utf8").catch(
-          () => "",
-        );
-        for (const child of children.split(" ").filter((one) => one !== "")) {
-          const status = await readFile(`/proc/${child}/status`, "utf8").catch(() => "");
-          if (/^NSpid:.*\s1$/m.test(status)) return Number(child);
-        }
-        return undefined;
-      },
-      { timeoutMs: 20_000 },
-    );
-  }
-}
-
-async function makeDisk(
-  image: string,
-  content: NonNullable<SystemdMachineOptions["disk"]>,
-): Promise<void> {
-  if ("mebibytes" in content) {
-    await command(["truncate", "-s", `${content.mebibytes}M`, image]);
-    await command(["mkfs.ext4", "-q", "-m", "0", image]);
-    return;
-  }
-  const origin = join(content.copyOf.dir, IMAGE);
-  // The kernel unmounts in its own time what a machine that ended had mounted.
-  await eventually(`the end of all use of ${origin}`, async () => {
-    const { stdout } = await runCommand(["losetup", "--associated", origin]);
-    return stdout.trim() === "" ? true : undefined;
-  });
-  await command(["cp", "--sparse=always", origin, image]);
-}
-
-async function command(argv: readonly string[]): Promise<void> {
-  expectSuccess(argv, await runCommand(argv));
 }

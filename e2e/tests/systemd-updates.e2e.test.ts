@@ -11,12 +11,14 @@ const AGENT = "nix-ota-agent.service";
 
 describe("an agent under systemd", () => {
   let fleet: Fleet;
-  let factory: string;
+  let machine: SystemdMachine;
+  let good: string;
 
   beforeAll(async () => {
     if (impossible !== undefined) return;
     fleet = await Fleet.open();
-    factory = await fleet.buildForSystemd({ gen: 0 });
+    const factory = await fleet.buildForSystemd({ gen: 0 });
+    machine = await fleet.workshop.systemdMachine("fridge", factory);
   });
   afterAll(async () => await fleet?.[Symbol.asyncDispose]());
   beforeEach((context) => {
@@ -24,12 +26,11 @@ describe("an agent under systemd", () => {
   });
 
   test("takes a good release, and hands over to the agent of that when nothing is under way", async () => {
-    await using machine = await fleet.workshop.systemdMachine("fridge", factory);
     const before = await machine.property(AGENT, "MainPID");
     expect(await machine.property(AGENT, "StatusText")).toContain("nothing under way");
-    const good = await fleet.buildForSystemd({ gen: 1, agentVersion: "0.2.0" });
+    good = await fleet.buildForSystemd({ gen: 1, agentVersion: "0.2.0" });
     await fleet.publish(good);
-    await comesToRest(machine, ["APPLIED"]);
+    await comesToRest(["APPLIED"]);
     expect(await machine.links()).toMatchObject({
       running: good,
       profile: good,
@@ -49,8 +50,24 @@ describe("an agent under systemd", () => {
     expect(await machine.journal(AGENT)).toContain("accepted → fetching: copies the closure");
   });
 
-  /** Waits until the attempts of a machine have ended so, as the server keeps it, and nothing is under way. */
-  async function comesToRest(machine: SystemdMachine, ends: readonly string[]): Promise<void> {
+  test("keeps its own agent at work when a release brings a broken one, or no boot service", async () => {
+    const before = await machine.property(AGENT, "MainPID");
+    await fleet.publish(await fleet.buildForSystemd({ gen: 2, agent: "broken" }));
+    await comesToRest(["APPLIED", "ROLLED_BACK"]);
+    expect((await fleet.operator.lastEnded(machine.name))?.failure).toBe("AGENT_UNFIT");
+    await fleet.publish(await fleet.buildForSystemd({ gen: 3, agent: "no-boot" }));
+    await comesToRest(["APPLIED", "ROLLED_BACK", "FAILED"]);
+    expect((await fleet.operator.lastEnded(machine.name))?.failure).toBe("ORPHANED");
+    expect(await machine.links()).toMatchObject({
+      running: good,
+      profile: good,
+      bootDefault: good,
+    });
+    expect(await machine.property(AGENT, "MainPID")).toBe(before);
+  });
+
+  /** Waits until the attempts of the machine have ended so, as the server keeps it, and nothing is under way. */
+  async function comesToRest(ends: readonly string[]): Promise<void> {
     const names = Object.entries(Outcome);
     const seen = async () =>
       (await fleet.operator.events(machine.name)).flatMap(({ attempt }) =>
