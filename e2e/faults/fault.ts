@@ -26,13 +26,15 @@ export type Fault = {
   readonly prepare?: (subject: Subject) => Promise<void>;
   /**
    * The fault itself, while the agent stands still in the state. It goes on afterwards unless it was
-   * killed. A fault that lasts gives its healing, which is done when the agent has left the state, an
-   * attempt has ended, or after `lastsMs`.
+   * killed. A fault that lasts gives its healing.
    */
   readonly strike?: (
     subject: Subject,
     state: StateName,
   ) => Promise<Healing | void> | Healing | void;
-  /** Default 4 s. */
-  readonly lastsMs?: number;
+  /**
+   * When a fault that lasts is healed: once the agent has left the state or an attempt has ended
+   * (default), or already when the machine has moved, which a try that failed does too.
+   */
+  readonly lasts?: "until it leaves" | "until it moves";
 };

@@ -40,10 +40,9 @@ export async function runCase(bench: Bench, lane: Lane, one: Case): Promise<Resu
     const healing = await fault.strike?.(subject, one.state);
     if (subject.agentRuns) subject.goOn();
     try {
-      if (healing !== undefined && healing !== null)
-        await subject.leaves(one.state, fault.lastsMs ?? 4_000);
+      if (typeof healing === "function") await subject.suffers(fault.lasts ?? "until it leaves");
     } finally {
-      await healing?.();
+      if (typeof healing === "function") await healing();
     }
     await subject.rest(REST_MS);
     const ending = await subject.ending();

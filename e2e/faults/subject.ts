@@ -208,14 +208,16 @@ export class Subject implements AsyncDisposable {
     }
   }
 
-  /** Waits until the agent has left a state, or an attempt has ended. */
-  async leaves(state: StateName, limitMs: number): Promise<void> {
-    const until = performance.now() + limitMs;
-    const endedBefore = (await this.records()).journal?.last?.id;
+  /** Waits, at most a minute, until a fault that lasts has done what it can. */
+  async suffers(lasts: "until it leaves" | "until it moves"): Promise<void> {
+    const until = performance.now() + 60_000;
+    const before = (await this.records()).journal;
     while (performance.now() < until && this.agentRuns) {
       await this.look();
       const { journal } = await this.records();
-      if (journal?.machine.state.name !== state || journal.last?.id !== endedBefore) return;
+      if (journal?.machine.state.name !== before?.machine.state.name) return;
+      if (journal?.last?.id !== before?.last?.id) return;
+      if (lasts === "until it moves" && journal?.eventNumber !== before?.eventNumber) return;
       await delay(LOOK_MS);
     }
   }
@@ -238,14 +240,15 @@ export class Subject implements AsyncDisposable {
       };
     }
     const { state } = journal?.machine ?? {};
-    // Between two looks that tell of one state the agent did not move.
+    // Between two looks that tell of one state the agent did not move. What is still being inspected
+    // may have to go, so that a poisoned path can be fetched anew.
     if (state === undefined || state.name !== before.journal?.machine.state.name) return;
     const needed =
       "plan" in state && state.plan?.order === "adopt"
         ? []
         : "prev" in state && state.name !== "stuck"
           ? ["staged", "prev"]
-          : state.name === "staged" || state.name === "armed"
+          : "plan" in state && state.plan !== undefined
             ? ["staged"]
             : [];
     for (const name of needed) {

@@ -84,7 +84,7 @@ export const table: readonly Row[] = [
   ["nixStoreHangs",   "new",     "-idle",    "new",      "-idle",             "-idle",    "-idle",             "-idle"],
   ["nixEnvHangs",     "-idle",   "-idle",    "-idle",    "-idle|new",         "-idle",    "new|-idle",         "-idle|previous"],
   ["syncHangs",       "-idle",   "new",      "-idle",    "previous|new",      "-idle",    "new|-idle",         "previous"],
-  ["flockHangs",      "-idle",   "-idle",    "-idle",    "new",               "-idle",    "new|-idle",         "previous"],
+  ["flockHangs",      "-idle",   "-idle",    "-idle",    "previous",          "-idle",    "new|-idle",         "previous"],
   ["shHangs",         "-idle",   "new",      "new",      "previous",          "new",      "new|-idle",         "previous"],
 
   ["cacheUnsigned",   "new",     "-here",    "-here",    "-here",             "-here",    "-here",             "-here"],

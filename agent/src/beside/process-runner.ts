@@ -2,7 +2,7 @@ import { spawn } from "node:child_process";
 
 import type { Clock, Disk } from "../ports.ts";
 import { isLocked } from "../process/file-lock.ts";
-import { sessionRuns, signalSession } from "../process/process-group.ts";
+import { killMarked, sessionRuns, signalSession } from "../process/process-group.ts";
 import type { Runner } from "./runner.ts";
 
 export interface ProcessRunnerSettings {
@@ -46,7 +46,11 @@ export function processRunner(
     async end(name, signal) {
       const bytes = await disk.read(`${directory}/${name}.started`, 32);
       const id = bytes === undefined ? 0 : Number(new TextDecoder().decode(bytes).trim());
-      if (!Number.isInteger(id) || id <= 1) return;
+      // The wrapper itself hangs, before it could say which session it is: all of it is the run's.
+      if (!Number.isInteger(id) || id <= 1) {
+        await killMarked(`NIX_OTA_RUN=${name}`);
+        return;
+      }
       const session = { id, marker: `NIX_OTA_RUN=${name}` };
       for (const request of ["SIGTERM", "SIGKILL"] as const) {
         await signalSession(session, request);

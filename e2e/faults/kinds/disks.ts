@@ -12,6 +12,8 @@ function full(where: string | ((subject: Subject) => string), says: string): Fau
   const of = (subject: Subject) => (typeof where === "string" ? where : where(subject));
   return {
     says,
+    lasts: "until it moves",
+    config: { settings: { rollback: { retryMs: 1_000 } } },
     prepare: async (subject) => {
       await subject.device.run(["sh", "-euc", ON_ITS_OWN, "sh", of(subject)]);
     },

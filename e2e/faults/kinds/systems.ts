@@ -17,7 +17,11 @@ export const systems = {
   },
   exit11: {
     says: "another switch holds the lock: status 11",
-    config: { settings: { activation: { busyTries: 4, busyWaitMs: 100 } } },
+    failure: "SWITCH_BUSY",
+    lasts: "until it moves",
+    config: {
+      settings: { activation: { busyTries: 4, busyWaitMs: 100 }, rollback: { retryMs: 1_000 } },
+    },
     strike: async (subject) => {
       await subject.device.run(["mkdir", "-p", "/run/nixos"]);
       const lock = "/run/nixos/switch-to-configuration.lock";
