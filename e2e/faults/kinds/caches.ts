@@ -38,11 +38,11 @@ export const caches = {
     }),
     config: { settings: { fetch: { minBytesPerS: 20_000, rateWindowMs: 600 } } },
   },
-  cacheStalls: onEtc("the cache stalls in the middle of a path", "CACHE_STALLED", "nar", {
+  cacheStalls: impatiently("the cache stalls in the middle of a path", "CACHE_STALLED", "nar", {
     kind: "stall",
     afterBytes: 1,
   }),
-  cacheDeaf: onEtc("the cache takes a request and never answers", "CACHE_STALLED", "nar", {
+  cacheDeaf: impatiently("the cache takes a request and never answers", "CACHE_STALLED", "nar", {
     kind: "no-answer",
   }),
   cache401: onEtc("the cache answers 401", "CACHE_DENIED", "nar", { kind: "status", status: 401 }),
@@ -82,6 +82,10 @@ type Part = "narinfo" | "nar" | "both";
 /** One path of the closure that the device lacks is enough. */
 function onEtc(says: string, failure: FailureCodeName, part: Part, fault: CacheFault) {
   return { says, failure, strike: async (subject: Subject) => await inject(subject, part, fault) };
+}
+
+function impatiently(...given: Parameters<typeof onEtc>) {
+  return { ...onEtc(...given), config: { settings: { fetch: { stallMs: 1_500 } } } };
 }
 
 async function inject(subject: Subject, part: Part, fault: CacheFault) {

@@ -6,7 +6,7 @@ import type { Subject } from "../subject.ts";
 
 const LIMITS = {
   nix: { commandMs: 2_500, closureMs: 2_500 },
-  fetch: { totalMs: 4_000 },
+  fetch: { stallMs: 2_500, totalMs: 6_000 },
   probation: { runMs: 1_500 },
   activation: { limitMs: 3_000 },
 };
