@@ -4,7 +4,8 @@ import { Fleet } from "../src/fleet.ts";
 import { HOST_SYSTEM } from "../src/host-system.ts";
 import { expectSuccess } from "../src/run-command.ts";
 import { Gate } from "./gate.ts";
-import { type Release, type ReleaseName, releases } from "./releases.ts";
+import { type Release, releaseFor, type ReleaseName } from "./releases.ts";
+import type { Order } from "./table.ts";
 
 /** Holds what only this device knows. */
 export const SECRET_FILE = "/etc/secret";
@@ -89,11 +90,12 @@ export class Lane {
   }
 
   /** A release on a channel of its own, made when it is first wanted. */
-  async offer(release: ReleaseName): Promise<Offer> {
-    const there = this.#offers.get(release);
+  async offer(name: ReleaseName, order: Order): Promise<Offer> {
+    const channel = `${name.toLowerCase()}${order === "boot" ? "-boot" : ""}-${this.name}`;
+    const there = this.#offers.get(channel);
     if (there !== undefined) return await there;
-    const made = this.publish(`${release.toLowerCase()}-${this.name}`, releases[release]);
-    this.#offers.set(release, made);
+    const made = this.publish(channel, releaseFor(name, order));
+    this.#offers.set(channel, made);
     return await made;
   }
 

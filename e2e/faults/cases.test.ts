@@ -29,19 +29,19 @@ describe("the table of faults", () => {
   });
 });
 
-describe("the quarter that stands for the whole", () => {
+describe("the part that stands for the whole", () => {
   test("has every fault, every state with every order, and every end", () => {
     expect(different(few.map(({ fault }) => fault))).toBe(names.length);
     expect(different(few.map(({ state, order }) => `${state} ${order}`))).toBe(
-      STATES.length * ORDERS.length,
+      different(cases.map(({ state, order }) => `${state} ${order}`)),
     );
     expect(different(few.map(({ expected }) => expected))).toBe(
       different(cases.map(({ expected }) => expected)),
     );
   });
 
-  test("is about a quarter, and some of the whole", () => {
-    expect(few.length).toBeLessThan(cases.length / 3);
+  test("is less than a quarter of it", () => {
+    expect(few.length).toBeLessThan(cases.length / 4);
     expect(cases).toEqual(expect.arrayContaining(few));
   });
 });

@@ -47,7 +47,7 @@ export function misfits(document: string): string[] {
       const texts = (cells[column] ?? "").split(" / ");
       return ORDERS.flatMap((order, which) => {
         const said = expectation(fault, state, order);
-        const text = texts[which] ?? texts[0] ?? "";
+        const text = texts[which] ?? texts.at(-1) ?? "";
         return fits(said, text) ? [] : [`${fault} in ${state}, ${order}: ${text} is not ${said}`];
       });
     });

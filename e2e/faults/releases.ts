@@ -1,4 +1,5 @@
 import type { SystemOptions } from "../src/builder.ts";
+import type { Order } from "./table.ts";
 
 export type Release = Omit<SystemOptions, "gen" | "agentJson"> & {
   /** Instead of the one that every device and system has. */
@@ -7,7 +8,7 @@ export type Release = Omit<SystemOptions, "gen" | "agentJson"> & {
 
 /** What the systems are that devices are offered, by a word for each. */
 // oxfmt-ignore
-export const releases = {
+const releases = {
   /** Takes, and proves itself. */
   good:             {},
   /** Takes, and its health check says no. */
@@ -24,9 +25,13 @@ export const releases = {
   deafUnits:        { mode: "hang-trap" },
   empty:            { mode: "empty" },
   noLoader:         { mode: "fail-bootloader" },
-  otherInit:        { mode: "exit100" },
   orphans:          { agent: "no" },
   noHealth:         { healthCmd: "/no/such/program" },
 } as const satisfies Record<string, Release>;
+
+/** The same for an order: what is taken into use by a reboot has another init interface. */
+export function releaseFor(name: ReleaseName, order: Order): Release {
+  return order === "boot" ? { ...releases[name], initInterface: "systemd 256" } : releases[name];
+}
 
 export type ReleaseName = keyof typeof releases;

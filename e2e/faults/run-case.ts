@@ -7,7 +7,7 @@ import type { Case } from "./cases.ts";
 import { faults } from "./faults.ts";
 import { outcomeName, violations, whereIs } from "./invariants.ts";
 import type { Ending } from "./picture.ts";
-import { releases } from "./releases.ts";
+import { releaseFor } from "./releases.ts";
 import { Subject } from "./subject.ts";
 
 /** What came of a case. */
@@ -29,14 +29,15 @@ export async function runCase(bench: Bench, lane: Lane, one: Case): Promise<Resu
   const id = `${one.fault}-${one.state}-${one.order}`.toLowerCase();
   const offer =
     fault.publish === undefined
-      ? await lane.offer(release)
-      : await lane.publish(`${id}-${lane.name}`, releases[release], ...fault.publish);
-  const config: AgentConfig = { ...fault.config, activation: one.order };
+      ? await lane.offer(release, one.order)
+      : await lane.publish(`${id}-${lane.name}`, releaseFor(release, one.order), ...fault.publish);
+  // What needs a reboot takes the order `boot` by itself.
+  const activation = one.order === "boot" ? "prove-first" : one.order;
+  const config: AgentConfig = { ...fault.config, activation };
   await using subject = await Subject.create(bench, lane, id, offer, config);
   try {
     await fault.prepare?.(subject);
-    await subject.start({ state: one.state, at: fault.at ?? "entered" });
-    await subject.stopped();
+    await subject.stopAt({ state: one.state, at: fault.at ?? "entered" });
     const healing = await fault.strike?.(subject, one.state);
     if (subject.agentRuns) subject.goOn();
     try {

@@ -1,5 +1,6 @@
 import { randomBytes } from "node:crypto";
-import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { existsSync } from "node:fs";
+import { copyFile, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 
@@ -15,7 +16,14 @@ import { type Bench, HEALTH, type Lane, SECRET_FILE } from "./bench.ts";
 import { logLines, questionsAtRest } from "./log-lines.ts";
 import { commandLines, type Ending, pictureOf, recordsOf, rootsOf } from "./picture.ts";
 
+/** A boot loader that starts an entry once when asked. */
+const BOOTCTL = join(import.meta.dirname, "../nix/bootctl.sh");
+
 const LOOK_MS = 60;
+const STOP_MS = 90_000;
+
+/** Below /run, which a reboot empties. */
+const REBOOT_WANTED = "/run/reboot-wanted";
 
 /** Limits for a device that lives seconds; waits that only a fault makes last are short. */
 const SETTINGS = {
@@ -28,6 +36,7 @@ const SETTINGS = {
   probation: { limitMs: 1_500, runMs: 2_000, passIntervalMs: 100 },
   rollback: { retryMs: 100, contactMs: 500 },
   attempts: { retryFirstMs: 50, retryMaxMs: 100 },
+  rebootCmd: `touch ${REBOOT_WANTED}`,
 };
 
 /** Where an agent stops for its fault. */
@@ -93,9 +102,11 @@ export class Subject implements AsyncDisposable {
     const whole = agentConfig(device, lane.surroundings(offer.channel), {
       healthCmd: HEALTH,
       pollInterval: 0.15,
+      rebootPolicy: "immediate",
       ...keys,
       settings: merged(SETTINGS, settings as AgentConfig | undefined),
     });
+    await copyFile(BOOTCTL, join(device.dir, "bin/bootctl"));
     const fleetDevice = await FleetDevice.create(device, whole);
     const { channel, storePath } = offer;
     return new Subject({ bench, lane, device, channel, offered: storePath, fleetDevice, secret });
@@ -127,12 +138,8 @@ export class Subject implements AsyncDisposable {
 
   /** Puts programs of the test's own before all others that the agent finds, by name and text. */
   async shadow(programs: Readonly<Record<string, string>>): Promise<void> {
-    const directory = join(this.device.dir, "shadow");
-    await mkdir(directory, { recursive: true });
     for (const [name, text] of Object.entries(programs))
-      await writeFile(join(directory, name), text, { mode: 0o755 });
-    const node = join(process.execPath, "..");
-    this.#environment["PATH"] = `${directory}:${node}:/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin`;
+      await writeFile(join(this.device.dir, "bin", name), text, { mode: 0o755 });
   }
 
   /** From its next start on the agent's wall clock is off by so many seconds. */
@@ -143,23 +150,14 @@ export class Subject implements AsyncDisposable {
     this.#preload = ["--import", join(import.meta.dirname, "wall-clock.ts")];
   }
 
-  /** Starts the agent; one with a stop stands still there. */
-  async start(stop?: Stop): Promise<void> {
-    this.#log = this.log;
-    const program =
-      stop === undefined
-        ? [entryFile("agent"), "run"]
-        : [join(import.meta.dirname, "pausing-agent.ts"), "--state", stop.state, "--at", stop.at];
-    this.#agent = undefined;
-    this.#agent = await this.device.spawn(
-      [process.execPath, ...this.#preload, ...program, "--config", CONFIG_FILE],
-      { env: this.#environment },
-    );
-  }
-
-  /** Returns when the agent stands still at its stop. */
-  async stopped(): Promise<void> {
-    await this.#agent?.waitForLine((line) => (line === "paused" ? true : undefined), 60_000);
+  /** Starts an agent that stands still in a state, and returns when it does. */
+  async stopAt(stop: Stop): Promise<void> {
+    const until = performance.now() + STOP_MS;
+    for (await this.#start(stop); this.#agent?.stdout() !== "paused\n"; await delay(LOOK_MS)) {
+      if (await this.#rebooted()) await this.#start(stop);
+      if (!this.agentRuns || performance.now() > until)
+        throw new HarnessError("not-ready", `${this.name} does not come to ${stop.state}`);
+    }
     await this.look();
   }
 
@@ -193,11 +191,12 @@ export class Subject implements AsyncDisposable {
   async rest(limitMs: number): Promise<void> {
     const until = performance.now() + limitMs;
     for (let starts = 0; ;) {
+      await this.#rebooted();
       if (!this.agentRuns) {
         starts += 1;
         if (starts > 20) throw new HarnessError("not-ready", `${this.name} ends at each start`);
         if (!this.device.poweredOn) await this.device.boot();
-        await this.start();
+        await this.#start();
       }
       await this.look();
       if (await this.#rests()) return;
@@ -212,7 +211,7 @@ export class Subject implements AsyncDisposable {
   async suffers(lasts: "until it leaves" | "until it moves"): Promise<void> {
     const until = performance.now() + 60_000;
     const before = (await this.records()).journal;
-    while (performance.now() < until && this.agentRuns) {
+    while (performance.now() < until && this.agentRuns && !this.#rebootIsWanted()) {
       await this.look();
       const { journal } = await this.records();
       if (journal?.machine.state.name !== before?.machine.state.name) return;
@@ -279,6 +278,31 @@ export class Subject implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.device[Symbol.asyncDispose]();
     await this.#agent?.exited;
+  }
+
+  async #start(stop?: Stop): Promise<void> {
+    this.#log = this.log;
+    const program =
+      stop === undefined
+        ? [entryFile("agent"), "run"]
+        : [join(import.meta.dirname, "pausing-agent.ts"), "--state", stop.state, "--at", stop.at];
+    this.#agent = undefined;
+    this.#agent = await this.device.spawn(
+      [process.execPath, ...this.#preload, ...program, "--config", CONFIG_FILE],
+      { env: this.#environment },
+    );
+  }
+
+  #rebootIsWanted(): boolean {
+    return this.device.poweredOn && existsSync(this.device.hostPath(REBOOT_WANTED));
+  }
+
+  /** Reboots the device when its agent has asked for that. */
+  async #rebooted(): Promise<boolean> {
+    if (!this.#rebootIsWanted()) return false;
+    await this.device.boot();
+    await this.#agent?.exited;
+    return true;
   }
 
   async #rests(): Promise<boolean> {

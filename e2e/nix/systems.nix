@@ -18,6 +18,8 @@
   failing ? "",
   # Version of the kernel; another one makes a reboot necessary.
   kernel ? "6.6.30",
+  # Another one than the running system's cannot take over live: a reboot is needed.
+  initInterface ? "systemd 255",
   # JSON text of etc/nix-ota/agent.json, what the orphan guard reads.
   agentJson ? "{}",
   # What is wrong with the system's own agent:
@@ -233,7 +235,7 @@ build "nixos-system-${host}-24.05.${gen}" ''
     path
     ;
   # A live switch between two interface versions is refused by the real script with exit 100.
-  interface = if mode == "exit100" then "systemd 256" else "systemd 255";
+  interface = if mode == "exit100" then "systemd 256" else initInterface;
   # The attribute is not PATH: `path` is the system path, PATH is set by build.
   activate = ./activate.sh;
   init = ./init.sh;

@@ -39,6 +39,7 @@ export type SystemOptions = {
   readonly bigMebibytes?: number;
   readonly failing?: readonly string[];
   readonly kernel?: string;
+  readonly initInterface?: string;
   readonly agentJson?: unknown;
   readonly agent?: AgentState;
   readonly agentVersion?: string;

@@ -30,7 +30,7 @@ function hanging(program: string): Fault {
   };
 }
 
-const lure = (subject: Subject) => join(subject.device.dir, "shadow", "hang");
+const lure = (subject: Subject) => join(subject.device.dir, "hang");
 
 /** The version is asked for with each report, which is not what is meant. */
 const onceHanging = (subject: Subject, program: string) => `#!/bin/sh
