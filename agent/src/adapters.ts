@@ -18,8 +18,10 @@ import { nodeNix } from "./nix/node-nix.ts";
 import { otherAgents } from "./other-agents.ts";
 import type { Disk, Ports, Server } from "./ports.ts";
 import { quietPolls } from "./quiet/quiet-polls.ts";
+import { claimFile } from "./state/claim-file.ts";
 import { deviceKey } from "./state/device-key.ts";
 import { journalFile } from "./state/journal-file.ts";
+import { ledgerFile } from "./state/ledger-file.ts";
 import { manifestStore } from "./state/manifest-store.ts";
 import { nodeDisk } from "./state/node-disk.ts";
 import { outbox } from "./state/outbox.ts";
@@ -43,6 +45,7 @@ export function machinePorts(
   { disk = nodeDisk, configPath }: { readonly disk?: Disk; readonly configPath?: string } = {},
 ): Ports {
   const { stateDir, settings } = config;
+  const bytesPerS = config.bandwidthLimit ?? 0;
   const clock = machineClock(settings.bootIdFile, settings.clock.synchronizedFile);
   const server = lazyServer(config, clock, disk);
   return {
@@ -55,6 +58,7 @@ export function machinePorts(
     outbox: outbox(disk, stateDir),
     serverNotes: serverNoteFile(disk, stateDir),
     links: systemLinks,
+    claims: claimFile(disk, stateDir),
     host: machineHost(environment),
     space: machineSpace,
     nix: nodeNix(
@@ -66,8 +70,10 @@ export function machinePorts(
         downloadAttempts: settings.nix.downloadAttempts,
         limitMs: settings.nix.commandMs,
         closureLimitMs: settings.nix.closureMs,
+        bytesPerS,
+        oneByOne: config.byteBudget !== null,
       },
-      { ...settings.fetch, minFreeBytes: config.minFreeBytes },
+      { ...settings.fetch, bytesPerS, minFreeBytes: config.minFreeBytes },
       clock,
       machineSpace,
     ),
@@ -92,6 +98,7 @@ export function machinePorts(
     quiet: quietPolls(disk, clock, server, config, configPath),
     inhibition: inhibitionGate(disk, stateDir, environment),
     postponements: postponementFile(disk, stateDir, environment),
+    ledgers: ledgerFile(disk, stateDir),
     log: machineLog,
   };
 }

@@ -117,8 +117,28 @@ const schema = v.strictObject({
   allowUnguardedReboot: v.optional(v.boolean(), false),
   allowInsecureServer: v.optional(v.boolean(), false),
   allowInsecureCache: v.optional(v.boolean(), false),
+  /** Most bytes a second that a copy takes from the network, 4096 and over. Null: as many as it gets. */
+  bandwidthLimit: v.optional(v.nullable(v.pipe(v.number(), v.integer(), v.minValue(4096))), null),
+  /**
+   * Most compressed bytes of closures in so many hours (1 to 8784, a day by itself), for metered
+   * links. Over it a copy stops, and goes on in the next period. Null: no such bound.
+   */
+  byteBudget: v.optional(
+    v.nullable(
+      v.strictObject({
+        bytes: v.pipe(v.number(), v.integer(), v.minValue(4096)),
+        hours: v.optional(v.pipe(v.number(), v.minValue(1), v.maxValue(8784)), 24),
+      }),
+    ),
+    null,
+  ),
   /** Bytes of /nix that an update must leave free. */
   minFreeBytes: v.optional(v.pipe(v.number(), v.integer(), v.minValue(0)), 512 * 1024 * 1024),
+  /**
+   * Generations of the system profile made by the agent that stay, the newest, 1 to 1000. What runs,
+   * booted, is committed or is the way back stays as well, and so does all that a person made.
+   */
+  keepGenerations: v.optional(v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(1000)), 5),
   closurePinning: v.optional(v.picklist(["enforce", "warn"]), "enforce"),
   stateDir: v.optional(absolutePath, "/var/lib/nix-ota"),
   settings: v.optional(settingsSchema, {}),

@@ -32,10 +32,16 @@ export function machineHost(environment: Readonly<Record<string, string>>): Host
 
 export const machineSpace: Space = {
   async free(path) {
+    const space = await machineSpace.freeIfThere(path);
+    if (space !== undefined) return space;
+    throw new AgentError("state", `the space of ${path} cannot be read: it is not there`, path);
+  },
+  async freeIfThere(path) {
     try {
       const { bsize, bavail, blocks } = await statfs(path);
       return { freeBytes: bsize * bavail, totalBytes: bsize * blocks };
     } catch (cause) {
+      if ((cause as NodeJS.ErrnoException).code === "ENOENT") return undefined;
       throw new AgentError("state", `the space of ${path} cannot be read`, cause);
     }
   },

@@ -25,6 +25,8 @@ export interface Notebook {
   record(event: Event): Promise<boolean>;
   /** Lets a staged closure be inspected once more: whoever crashed may have left it half on disk. */
   inspectAnew(): void;
+  /** What held the attempt is over: nobody is to read of it any more. */
+  goOn(): Promise<void>;
   /** Makes a changed trust record durable. */
   setTrust(trust: Trust): Promise<void>;
   /** What the copies of the attempt have moved. */
@@ -97,6 +99,11 @@ export async function openNotebook(ports: Needs, config: Config): Promise<Notebo
       const { state } = machine;
       if (state.name === "staged")
         journal = { ...journal, machine: { ...machine, state: { ...state, plan: undefined } } };
+    },
+    async goOn() {
+      if (journal.held === undefined) return;
+      const { held: _, ...rest } = journal;
+      await write({ ...rest, pending: [] });
     },
     get progress() {
       return progress;

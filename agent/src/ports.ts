@@ -4,10 +4,12 @@ import type { HoldReason } from "@nix-ota/proto/nixota/v1/channel_pb";
 import type { Directive, Report } from "@nix-ota/proto/nixota/v1/device_pb";
 import type { ReasonName } from "@nix-ota/proto/reason";
 
+import type { Ledger } from "./byte-budget.ts";
 import type { Action, RootName } from "./effects.ts";
 import type { Failure } from "./failure.ts";
 import type { Journal } from "./journal.ts";
 import type { Rung } from "./ladder.ts";
+import type { Claim } from "./own-generations.ts";
 import type { Postponement } from "./postponement.ts";
 import type { ReportedEvent } from "./reported-event.ts";
 import type { Fitness } from "./self-test.ts";
@@ -95,6 +97,8 @@ export interface Links {
   systemFile(storePath: string, file: SystemFile): Promise<string | undefined>;
   /** Canonical target of a part that needs a reboot to change; empty when absent. */
   part(storePath: string, part: BootPart): Promise<string>;
+  /** Size of such a file; 0 when it is absent or no file. */
+  partBytes(storePath: string, part: BootPart): Promise<number>;
   /** Whether the system's program is a non-empty executable file. */
   runnable(storePath: string, program: SystemProgram): Promise<boolean>;
   /** Points a GC root at a path, valid or not yet. */
@@ -104,6 +108,13 @@ export interface Links {
   rootCommitted(committed: CommittedRoot): Promise<void>;
   /** What the root's name and target tell when the trust file is lost. */
   committedRoots(): Promise<readonly CommittedRoot[]>;
+}
+
+/** What the agent says of generations that it makes. */
+export interface Claims {
+  read(): Promise<readonly Claim[]>;
+  /** Durable. */
+  write(claims: readonly Claim[]): Promise<void>;
 }
 
 /** A generation of the system profile; number 0 and an empty path: there is none. */
@@ -146,6 +157,10 @@ export interface Host {
 export interface Space {
   /** Bytes free for root on the file system that holds the path. */
   free(path: string): Promise<{ readonly freeBytes: number; readonly totalBytes: number }>;
+  /** The same; undefined when there is no such path. */
+  freeIfThere(
+    path: string,
+  ): Promise<{ readonly freeBytes: number; readonly totalBytes: number } | undefined>;
 }
 
 /** What a copy moved so far. */
@@ -410,6 +425,13 @@ export interface Inhibition {
   present(files: readonly string[]): Promise<readonly string[]>;
 }
 
+/** What was downloaded in the period under way. */
+export interface Ledgers {
+  read(): Promise<Ledger | undefined>;
+  /** Durable. */
+  write(ledger: Ledger): Promise<void>;
+}
+
 /** What a person asked for at the device. The command writes it beside an agent that runs. */
 export interface Postponements {
   read(): Promise<Postponement | undefined>;
@@ -436,6 +458,7 @@ export interface Ports {
   readonly outbox: Outbox;
   readonly serverNotes: ServerNotes;
   readonly links: Links;
+  readonly claims: Claims;
   readonly host: Host;
   readonly space: Space;
   readonly nix: Nix;
@@ -451,5 +474,6 @@ export interface Ports {
   readonly quiet: QuietPolls;
   readonly inhibition: Inhibition;
   readonly postponements: Postponements;
+  readonly ledgers: Ledgers;
   readonly log: Log;
 }

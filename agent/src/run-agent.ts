@@ -11,6 +11,7 @@ import { execute } from "./executor.ts";
 import { failureEvent } from "./failure-event.ts";
 import { leaveQuiet } from "./leave-quiet.ts";
 import { CHANGING, takeLeave } from "./leave.ts";
+import { budgetHold } from "./metered-copy.ts";
 import { openNotebook } from "./notebook.ts";
 import type { Outcome } from "./outcome.ts";
 import { pollPatienceMs, waitPatienceMs, workPatienceMs } from "./patience.ts";
@@ -152,7 +153,8 @@ async function standBy(agent: Agent, signal: AbortSignal): Promise<void> {
   const { clock } = agent.ports;
   const dueMs = clock.monotonicMs() + untilPollMs(agent);
   for (let leftMs = dueMs - clock.monotonicMs(); leftMs > 0; leftMs = dueMs - clock.monotonicMs()) {
-    const hold = await takeLeave(agent);
+    const { name } = agent.notebook.journal.machine.state;
+    const hold = name === "fetching" ? await budgetHold(agent) : await takeLeave(agent);
     if (hold === undefined) return;
     if (await pause(agent, Math.min(leftMs, hold.lookAgainMs), signal)) return;
   }

@@ -95,6 +95,8 @@ export const settingsSchema = v.strictObject({
     marginPercent: ms(10),
     /** Bytes that the file system of the state directory must have free. */
     stateFreeBytes: count(MEBIBYTE),
+    /** Where the boot loader keeps kernels; not looked at when it is not there. */
+    bootDir: text("/boot"),
   }),
   fetch: group({
     stallMs: ms(2 * MINUTE),

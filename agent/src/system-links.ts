@@ -88,6 +88,10 @@ export const systemLinks: Links = {
     // A closure without the part differs from one with it, which is all that is asked.
     return await realpath(`${storePath}/${part}`).catch(() => "");
   },
+  async partBytes(storePath, part) {
+    const status = await stat(`${storePath}/${part}`).catch(() => undefined);
+    return status?.isFile() === true ? status.size : 0;
+  },
   async runnable(storePath, program) {
     const path = `${storePath}/${program}`;
     try {

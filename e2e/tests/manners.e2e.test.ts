@@ -2,9 +2,11 @@ import { uptime } from "node:os";
 
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 
+import type { SystemOptions } from "../src/builder.ts";
 import { eventually } from "../src/eventually.ts";
 import type { FleetDevice } from "../src/fleet-device.ts";
 import { Fleet } from "../src/fleet.ts";
+import type { ProcessHandle } from "../src/process-handle.ts";
 
 type Status = { readonly state: string; readonly explanation: string; readonly holds: string[] };
 
@@ -96,7 +98,9 @@ describe("a program that inhibits", () => {
     const fridge = await fleet.device("patient", factory, SELDOM);
     const storePath = await published({ mode: "slow", seconds: 2 });
     const agent = await fridge.startAgent();
-    await agent.waitForLine((line) => line.includes("armed → activating") || undefined, 60_000);
+    await eventually("the activation", async () =>
+      agent.stderr().includes('"state":"activating"') ? true : undefined,
+    );
     const look = "readlink /nix/var/nix/profiles/$(readlink /nix/var/nix/profiles/system)";
     const inhibitor = await fridge.inhibit("--", "sh", "-c", look);
     expect((await inhibitor.exited).code).toBe(0);
@@ -154,11 +158,168 @@ test("a person puts updates off over a reboot, until the time is up or it is tak
   });
 });
 
-async function published(system: { mode?: "slow"; seconds?: number } = {}): Promise<string> {
+describe("a device on a slow or metered link", () => {
+  /** A boot of the harness is as old as this machine: no period may end by that. */
+  const hours = Math.ceil(uptime() / 3600) + 24;
+
+  test("takes no more of it than its bandwidth limit", async () => {
+    const bytesPerS = 256 * 1024;
+    const fridge = await fleet.device("narrow", factory, { bandwidthLimit: bytesPerS });
+    const storePath = await published({ bigMebibytes: 4 });
+    fleet.own.cache.resetTraffic();
+    const agent = await fridge.startAgent();
+    await applied(fridge);
+    await fridge.stopAgent();
+    expect(await resting(fridge)).toEqual([storePath, storePath, storePath]);
+    const tookS = (loggedAtMs(agent, "staged") - loggedAtMs(agent, "fetching")) / 1000;
+    const { narBytes } = fleet.own.cache.traffic();
+    expect(narBytes).toBeGreaterThan(4 * 1024 ** 2);
+    expect((4 * 1024 ** 2) / tookS).toBeLessThan(1.25 * bytesPerS);
+  });
+
+  test("stops a copy over its budget, also after a reboot, and goes on where it was", async () => {
+    const fridge = await fleet.device("metered", factory, {
+      bandwidthLimit: 8192,
+      byteBudget: { bytes: 16_384, hours },
+    });
+    const storePath = await published({ changed: 11 });
+    const nars = async () => {
+      fleet.own.cache.resetTraffic();
+      const { code, stderr } = await fridge.once(120_000);
+      return { code, stderr, nars: fleet.own.cache.traffic().nars };
+    };
+    const first = await nars();
+    expect(first.code, first.stderr).toBe(5);
+    const said = /^the byteBudget of 0\.0 MiB in .* is spent; the copy goes on in the next period/;
+    expect((await status(fridge)).explanation).toMatch(said);
+    expect(await told(fridge)).toMatch(said);
+    await fridge.device.boot();
+    expect(await nars()).toMatchObject({ code: 5, nars: 0 });
+
+    await fridge.configure({ bandwidthLimit: null, byteBudget: { bytes: 2 ** 30, hours } });
+    const last = await nars();
+    expect(last.code, last.stderr).toBe(0);
+    expect(await resting(fridge)).toEqual([storePath, storePath, storePath]);
+    // What had arrived was not fetched again, but for the file in which the copy was stopped.
+    const whole = await fleet.device("unmetered", factory);
+    fleet.own.cache.resetTraffic();
+    await whole.once();
+    expect(first.nars + last.nars).toBeLessThanOrEqual(fleet.own.cache.traffic().nars + 1);
+  });
+
+  test("gives up a release with a path that no budget lets through", async () => {
+    const fridge = await fleet.device("too-metered", factory, {
+      bandwidthLimit: 65_536,
+      byteBudget: { bytes: 131_072, hours },
+    });
+    await published({ bigMebibytes: 1 });
+    let code: number | null = 5;
+    for (let period = 0; code === 5 && period < 6; period += 1) {
+      await fridge.device.run([
+        "rm",
+        "-f",
+        ...["a", "b"].map((x) => `${fridge.device.stateDir}/traffic.${x}`),
+      ]);
+      ({ code } = await fridge.once(120_000));
+    }
+    expect(await fleet.operator.lastEnded(fridge.name)).toMatchObject({
+      outcome: "FAILED",
+      failure: "TOO_MUCH_DATA",
+      message: expect.stringContaining("raise it above the largest path") as string,
+    });
+  });
+});
+
+describe("a device without space", () => {
+  test("refuses before the first byte, with every number and what to do", async () => {
+    const fridge = await fleet.device("full", factory, {
+      minFreeBytes: 2 ** 50,
+      settings: { preflight: { stateFreeBytes: 2 ** 51 } },
+    });
+    await published();
+    fleet.own.cache.resetTraffic();
+    expect((await fridge.once()).code).toBe(4);
+    const ended = await fleet.operator.lastEnded(fridge.name);
+    expect(ended).toMatchObject({ outcome: "FAILED", failure: "NO_SPACE" });
+    const numbers =
+      /^the state directory \S+ has \S+ MiB free, but 2147483648\.0 MiB are needed .*: \S+ MiB too few; free space there; \/nix has \S+ MiB free, but \S+ MiB are needed \(\S+ MiB missing and 10 % on top, 1073741824\.0 MiB that stay free\): \S+ MiB too few; free space with `nix-collect-garbage`, or lower minFreeBytes$/;
+    expect(ended?.message).toMatch(numbers);
+    expect(fleet.own.cache.traffic().nars).toBe(0);
+  });
+
+  test("for another kernel on /boot touches nothing, and takes the next release with its own kernel", async () => {
+    const fridge = await fleet.device("boot-full", factory, {
+      settings: { preflight: { bootDir: "/run/boot" } },
+    });
+    await fridge.device.run(["mkdir", "/run/boot"]);
+    await fridge.device.run(["mount", "-t", "tmpfs", "-o", "size=4k", "none", "/run/boot"]);
+    await fridge.device.run(["tee", "/run/boot/full"], { input: "x".repeat(4096) });
+    await published({ kernel: "6.12.1" });
+    expect((await fridge.once()).code).toBe(4);
+    const ended = await fleet.operator.lastEnded(fridge.name);
+    expect(ended).toMatchObject({ outcome: "FAILED", failure: "NO_SPACE" });
+    expect(ended?.message).toContain("/run/boot has 0.0 MiB free");
+    expect(await resting(fridge)).toEqual([factory, factory, factory]);
+    const storePath = await published();
+    expect((await fridge.once()).code).toBe(0);
+    expect(await resting(fridge)).toEqual([storePath, storePath, storePath]);
+  });
+});
+
+describe("own generations", () => {
+  test.each(["prove-first", "switch"])(
+    "in the order %s, beyond those to keep go, with their boot entries; one made by hand stays",
+    async (activation) => {
+      const fridge = await fleet.device(`tidy-${activation}`, factory, {
+        activation,
+        keepGenerations: 2,
+      });
+      const { device } = fridge;
+      const byHand = await fleet.build({ gen: `hand-${activation}` });
+      const releases: string[] = [];
+      for (let count = 0; count < 5; count += 1) {
+        releases.push(await published());
+        expect((await fridge.once()).code).toBe(0);
+        if (count !== 1) continue;
+        const from = `file://${fleet.own.cache.dir}`;
+        await device.run(["nix", "copy", "--no-check-sigs", "--from", from, "--", byHand]);
+        await device.run(["nix-env", "-p", "/nix/var/nix/profiles/system", "--set", byHand]);
+        await device.run([`${byHand}/bin/switch-to-configuration`, "switch"]);
+      }
+      const [, , , fourth, fifth] = releases;
+      // The factory's is the installer's, and runs in /run/booted-system as well.
+      expect(await generationPaths(fridge)).toEqual([factory, byHand, fourth, fifth]);
+      const entries = await device.run(["ls", "/boot/loader/entries"]);
+      expect(entries.split("\n")).toEqual([1, 4, 6, 7].map((n) => `nixos-generation-${n}.conf`));
+      expect(await resting(fridge)).toEqual([fifth, fifth, fifth]);
+    },
+  );
+});
+
+/** What the generations of the system profile name, oldest first. */
+async function generationPaths({ device }: FleetDevice): Promise<string[]> {
+  const { all } = await device.generations();
+  const paths: string[] = [];
+  for (const number of all) {
+    paths.push(await device.run(["readlink", `/nix/var/nix/profiles/system-${number}-link`]));
+  }
+  return paths;
+}
+
+async function published(system: Omit<SystemOptions, "gen"> = {}): Promise<string> {
   generation += 1;
   const storePath = await fleet.build({ gen: generation, ...system });
   await fleet.publish(storePath);
   return storePath;
+}
+
+/** When an agent said that a state began. */
+function loggedAtMs(agent: ProcessHandle, state: string): number {
+  const line = agent
+    .stderr()
+    .split("\n")
+    .find((one) => one.includes(`"state":"${state}"`));
+  return Date.parse((JSON.parse(line ?? "{}") as { readonly at: string }).at);
 }
 
 const status = async (fridge: FleetDevice) => (await fridge.status()) as Status;

@@ -1,5 +1,6 @@
 /** When a copy is given up. Nix bounds neither endless nor trickling caches. */
 import type { Failure } from "../failure.ts";
+import { mib } from "../spell-bytes.ts";
 
 export interface CopyLimits {
   /** Longest time without any sign of life. */
@@ -23,7 +24,15 @@ export interface Sample {
   readonly freeBytes: number;
 }
 
-const mib = (bytes: number) => `${(bytes / 1024 ** 2).toFixed(1)} MiB`;
+/** The same for a copy that is held to a rate: it may take the time that this takes it. */
+export function atRate(limits: CopyLimits, bytesPerS: number, closureBytes: number): CopyLimits {
+  if (bytesPerS === 0) return limits;
+  return {
+    ...limits,
+    minBytesPerS: Math.min(limits.minBytesPerS, bytesPerS / 4),
+    totalMs: Math.max(limits.totalMs, (4 * closureBytes * 1000) / bytesPerS),
+  };
+}
 
 /** Judges samples as they come; undefined: go on. */
 export function copyGuard(

@@ -4,7 +4,8 @@ import type { Failure } from "../failure.ts";
 import type { Clock, Copy, CopyProgress, Space } from "../ports.ts";
 import { copyFailure, moreTelling } from "./copy-failure.ts";
 import type { CopyLimits } from "./copy-guard.ts";
-import { copyGuard } from "./copy-guard.ts";
+import { atRate, copyGuard } from "./copy-guard.ts";
+import { keepPace } from "./keep-pace.ts";
 import type { NixCall, NixTool } from "./nix-tool.ts";
 import { progressReader } from "./progress.ts";
 
@@ -13,6 +14,8 @@ export interface CopySettings extends Omit<CopyLimits, "budgetBytes"> {
   readonly budgetPercent: number;
   /** Bytes on top of that share. */
   readonly budgetSlackBytes: number;
+  /** Most bytes a second; 0: as many as come. */
+  readonly bytesPerS: number;
   /** How often the guard looks. */
   readonly sampleMs: number;
 }
@@ -75,12 +78,14 @@ const nothingCopied = (storePath: string, from: string): Failure => ({
 
 const copyFrom = (url: string, storePath: string): NixCall => ({
   program: "nix",
+  copies: true,
   arguments: ["copy", "--from", url, "--refresh", "--log-format", "internal-json"],
   paths: [storePath],
 });
 
 const realise = ({ substituters, storePath }: Copy): NixCall => ({
   program: "nix-store",
+  copies: true,
   arguments: ["--realise", "--log-format", "internal-json"],
   substituters,
   paths: [storePath],
@@ -94,21 +99,31 @@ async function attempt(
   signal: AbortSignal,
 ): Promise<Failure | undefined> {
   const reader = progressReader(0, 0);
+  const pacer = keepPace(clock, settings.bytesPerS, () => reader.progress.bytesDone, signal);
   const sample = async () => ({
     nowMs: clock.monotonicMs(),
     bytesDone: reader.progress.bytesDone,
-    activity: reader.activity,
+    activity: reader.activity + pacer.rests(),
     freeBytes: (await space.free("/nix")).freeBytes,
   });
   const budgetBytes =
     copy.closureBytes === 0
       ? 0
       : (copy.closureBytes * settings.budgetPercent) / 100 + settings.budgetSlackBytes;
-  const judge = copyGuard({ ...settings, budgetBytes }, await sample());
+  const limits = atRate({ ...settings, budgetBytes }, settings.bytesPerS, copy.closureBytes);
+  const judge = copyGuard(limits, await sample());
 
   const given = new AbortController();
   const ended = nix(
-    { ...call, limitMs: settings.totalMs, onErrorLine: (line) => reader.read(line) },
+    {
+      ...call,
+      limitMs: limits.totalMs,
+      onStart: pacer.begin,
+      onErrorLine: (line) => {
+        reader.read(line);
+        pacer.look();
+      },
+    },
     AbortSignal.any([signal, given.signal]),
   );
   let failure: Failure | undefined;

@@ -10,6 +10,10 @@ export interface NixOptions {
   readonly connectTimeoutS: number;
   readonly stallTimeoutS: number;
   readonly downloadAttempts: number;
+  /** Bytes a second that a copy may take; 0: as many as it gets. */
+  readonly bytesPerS: number;
+  /** Whether a copy fetches one file after the other, so that one at most is lost when it is stopped. */
+  readonly oneByOne: boolean;
   /** For commands that move no data. */
   readonly limitMs: number;
   /** For commands that read a whole closure. */
@@ -29,6 +33,9 @@ export interface NixCall {
   readonly limitMs?: number;
   readonly outputLimitBytes?: number;
   readonly onErrorLine?: Command["onErrorLine"];
+  readonly onStart?: Command["onStart"];
+  /** Whether it is a copy, and kept to the limits of one. */
+  readonly copies?: boolean;
 }
 
 export type NixTool = (call: NixCall, signal: AbortSignal) => Promise<Ended>;
@@ -52,8 +59,9 @@ export function nixTool(options: NixOptions): NixTool {
       "connect-timeout": String(options.connectTimeoutS),
       "stalled-download-timeout": String(options.stallTimeoutS),
       "download-attempts": String(options.downloadAttempts),
+      ...(call.copies === true ? copySettings(options) : {}),
     };
-    const { onErrorLine } = call;
+    const { onErrorLine, onStart } = call;
     return await runCommand(
       {
         argv: [
@@ -68,9 +76,26 @@ export function nixTool(options: NixOptions): NixTool {
         outputLimitBytes: call.outputLimitBytes ?? 1024 * 1024,
         tailBytes: 64 * 1024,
         ...(onErrorLine === undefined ? {} : { onErrorLine }),
+        ...(onStart === undefined ? {} : { onStart }),
       },
       signal,
     );
+  };
+}
+
+/** Pauses that keep a rate must not pass for a stall: the agent has a limit of its own for those. */
+const PAUSED_TIMEOUT_S = 3600;
+
+function copySettings({ bytesPerS, oneByOne }: NixOptions): Readonly<Record<string, string>> {
+  return {
+    // nix's own limit is one for each file. nix 2.8 does not know it, and says so.
+    ...(bytesPerS > 0
+      ? {
+          "download-speed": String(Math.max(1, Math.floor(bytesPerS / 1024))),
+          "stalled-download-timeout": String(PAUSED_TIMEOUT_S),
+        }
+      : {}),
+    ...(oneByOne || bytesPerS > 0 ? { "http-connections": "1" } : {}),
   };
 }
 

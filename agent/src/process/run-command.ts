@@ -17,8 +17,15 @@ export interface Command {
   readonly graceMs?: number;
   /** Whether processes that the program leaves behind are killed after it ended. */
   readonly killStrays?: boolean;
+  /** Called once it runs, with what stops it where it stands and lets it go on. */
+  readonly onStart?: (pauses: Pauses) => void;
   /** Every line of stderr, cut at 64 KiB. */
   readonly onErrorLine?: (line: string) => void;
+}
+
+export interface Pauses {
+  pause(): void;
+  resume(): void;
 }
 
 /** How a program ended. */
@@ -62,9 +69,15 @@ export async function runCommand(command: Command, signal: AbortSignal): Promise
     if (how !== undefined || child.pid === undefined) return;
     how = why;
     const session = { id: child.pid };
-    void signalSession(session, "SIGTERM");
+    // One that was paused hears of its end when it goes on.
+    void signalSession(session, "SIGTERM").then(() => child.kill("SIGCONT"));
     killTimer = setTimeout(() => void signalSession(session, "SIGKILL"), graceMs);
   };
+
+  command.onStart?.({
+    pause: () => void (how === undefined && child.kill("SIGSTOP")),
+    resume: () => void child.kill("SIGCONT"),
+  });
 
   const stdout: Buffer[] = [];
   let bytes = 0;

@@ -2,17 +2,19 @@ import type { Event } from "../events.ts";
 import type { FailureCodeName } from "../failure.ts";
 import type { Step } from "./effect-result.ts";
 import { newFailedUnits, unitsSentence } from "./new-failed-units.ts";
+import { claimGeneration, retireGenerations } from "./retire.ts";
 import type { SwitchResult } from "./run-switch.ts";
 import { NEEDS_REBOOT, runSwitch } from "./run-switch.ts";
 import { switchedByOthers } from "./switched-by-others.ts";
 
-export const setProfile: Step<"setProfile"> = async (
-  { ports, notebook },
-  { storePath },
-  signal,
-) => {
+export const setProfile: Step<"setProfile"> = async (agent, { storePath }, signal) => {
+  const { ports, notebook } = agent;
+  await claimGeneration(agent, storePath);
   const said = await ports.nix.setProfile(storePath, signal);
-  if (said === undefined) return undefined;
+  if (said === undefined) {
+    await retireGenerations(agent, signal);
+    return undefined;
+  }
   const failure = {
     code: "COMMIT_FAILED" as const,
     message: `the system profile could not be set: ${said}`,

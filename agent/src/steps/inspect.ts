@@ -6,6 +6,7 @@ import type { FailureCodeName } from "../failure.ts";
 import { guardAgainstOrphaning } from "../orphan-guard.ts";
 import type { SystemFile } from "../ports.ts";
 import { switchInhibitor } from "../switch-inhibitor.ts";
+import { bootShortage } from "./boot-space.ts";
 import { contentsPinned, contentsWhole } from "./closure-contents.ts";
 import type { Step } from "./effect-result.ts";
 import { storedManifest } from "./stored-manifest.ts";
@@ -55,6 +56,8 @@ export const inspect: Step<"inspect"> = async (agent, { attempt }, signal) => {
     nextChannel: manifest.nextChannel,
   });
   if (typeof candidate === "string") return unusable("ORPHANED", candidate);
+  const tooFull = await bootShortage(agent, attempt.storePath);
+  if (tooFull !== undefined) return unusable("NO_SPACE", tooFull);
   return { on: "inspected", plan: await planFor(agent, attempt, candidate.healthCmd, signal) };
 };
 
