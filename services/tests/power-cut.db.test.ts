@@ -40,7 +40,7 @@ test("an embedded database that loses power 50 times keeps what was acknowledged
     disk.pullOut();
     rmSync(folder, { recursive: true });
   }
-}, 400_000);
+}, 1_200_000);
 
 /**
  * An ext4 image on a loop device. What the kernel has not yet written to the

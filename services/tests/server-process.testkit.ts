@@ -6,7 +6,7 @@ import { fileURLToPath } from "node:url";
 
 import { processEnvironment } from "./process-environment.testkit.ts";
 
-type Child = ChildProcessByStdio<null, Readable, null>;
+type Child = ChildProcessByStdio<null, Readable, Readable>;
 
 const PROGRAM = fileURLToPath(new URL("../src/main.ts", import.meta.url));
 
@@ -32,10 +32,12 @@ export class ServerProcess implements AsyncDisposable {
     const [command = "", ...rest] = [...wrapper, process.execPath, PROGRAM, ...argv];
     const child = spawn(command, rest, {
       env: { ...processEnvironment(), ...env },
-      stdio: ["ignore", "pipe", "inherit"],
+      // Not this process's own stderr: who reads that would wait for a server that outlived its test.
+      stdio: ["ignore", "pipe", "pipe"],
       // Its own group, so that a tracer and what it traces end together.
       detached: true,
     });
+    child.stderr.on("data", (bytes: Buffer) => process.stderr.write(bytes));
     const log: Record<string, unknown>[] = [];
     const listening = Promise.withResolvers<string>();
     createInterface({ input: child.stdout }).on("line", (text) => {
