@@ -44,6 +44,9 @@ export async function checkIn(
       payloadSha256: toHex(verdict.value.payloadSha256),
       atMs: ports.clock.monotonicMs(),
     };
+  } else {
+    // What is held is offered no more, however shortly before it was.
+    contact.offered = undefined;
   }
   return answer;
 }

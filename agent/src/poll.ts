@@ -2,16 +2,16 @@ import { sha256, toHex } from "@nix-ota/proto/hash";
 import { HoldReason } from "@nix-ota/proto/nixota/v1/channel_pb";
 
 import type { Agent } from "./agent.ts";
-import type { Attempt, Plan } from "./attempt.ts";
-import { rebootRequired } from "./boot-parts.ts";
+import type { Attempt } from "./attempt.ts";
 import { checkIn, note } from "./check-in.ts";
 import { caughtUp } from "./contact.ts";
 import type { Event } from "./events.ts";
 import { giveBack } from "./give-back.ts";
 import { openEnvelope } from "./open-envelope.ts";
 import { pollPatienceMs } from "./patience.ts";
+import { runningOffer } from "./running-offer.ts";
 import type { ChannelTrust } from "./trust.ts";
-import { committedOf, withFloor } from "./trust.ts";
+import { withFloor } from "./trust.ts";
 import type { TimeSources } from "./trusted-time.ts";
 
 /** What asking the server came to. */
@@ -146,6 +146,7 @@ async function fetchManifest(
   ) {
     return { found: "the same" };
   }
+  const attempted = trust?.floor.payloadSha256 === attempt.payloadSha256;
   await ports.manifests.write(attempt.payloadSha256, envelope);
   const floor = { revision: attempt.revision, payloadSha256: attempt.payloadSha256 };
   await notebook.setTrust(
@@ -154,40 +155,21 @@ async function fetchManifest(
   if (trust?.committed?.payloadSha256 === attempt.payloadSha256) {
     return { found: "hold", reason: "the offer is committed" };
   }
-  return { found: "news", event: await eventFor(agent, attempt, signal) };
+  return { found: "news", event: await eventFor(agent, attempt, attempted, signal) };
 }
 
 /** An attempt under way is superseded; a manifest for what runs needs no activation. */
-async function eventFor(agent: Agent, attempt: Attempt, signal: AbortSignal): Promise<Event> {
-  const { notebook, ports, config } = agent;
+async function eventFor(
+  agent: Agent,
+  attempt: Attempt,
+  attempted: boolean,
+  signal: AbortSignal,
+): Promise<Event> {
+  const { notebook, ports } = agent;
   const { state } = notebook.journal.machine;
   if (state.name !== "idle" && state.name !== "stuck") return { on: "superseded", attempt };
   const running = await ports.links.running();
-  if (running !== attempt.storePath) return { on: "accepted", attempt };
-  const profile = await ports.links.profile();
-  const plan: Plan = {
-    order: "adopt",
-    rebootRequired: await rebootRequired(ports, running),
-    oneShot: await ports.loader.oneShot(signal),
-    healthCmd: "",
-    healthyBefore: true,
-    inspected: notebook.now(),
-  };
-  // Nothing has proven what a device is stuck with.
-  if (state.name === "stuck" && state.attempt.storePath === running)
-    return { on: "unprovenRuns", attempt, plan, prev: state.prev };
-  return {
-    on: "adopted",
-    attempt,
-    plan,
-    prev: {
-      running,
-      booted: await ports.links.booted(),
-      profile: profile.storePath,
-      generation: profile.number,
-      failedUnits: [],
-      inContact: true,
-      ...committedOf(notebook.trust, config.channel),
-    },
-  };
+  return running === attempt.storePath
+    ? await runningOffer(agent, attempt, attempted, signal)
+    : { on: "accepted", attempt };
 }

@@ -22,6 +22,7 @@ import type { Ports } from "./ports.ts";
 import type { ReportedAttempt } from "./reported-event.ts";
 import { resumptionEvent } from "./resume.ts";
 import type { StateName } from "./states.ts";
+import { workLimit } from "./work-limit.ts";
 
 /** `run`: until the signal. `once`: one poll, and what follows from it until the device rests. */
 export type Mode = "run" | "once";
@@ -90,6 +91,7 @@ export async function openAgent(ports: Ports, config: Config): Promise<Agent> {
 async function follow(agent: Agent, mode: Mode, signal: AbortSignal): Promise<boolean> {
   const { ports, config, notebook } = agent;
   let asked = false;
+  let waited = false;
   let refused = false;
   while (!signal.aborted) {
     const { name } = notebook.journal.machine.state;
@@ -131,7 +133,13 @@ async function follow(agent: Agent, mode: Mode, signal: AbortSignal): Promise<bo
     const moved = event !== undefined && (await notebook.record(event));
     if (moved && event.on !== "held") continue;
     if (event?.on === "held") await tellHold(agent, event.reason, signal);
-    if (mode === "once") break;
+    if (mode === "once") {
+      // A device that waits for its reboot asks as well: for what is newer, and whether it may still reboot.
+      if (event !== undefined || waited) break;
+      waited = true;
+      await heed(agent, await poll(agent, signal));
+      continue;
+    }
     if (event?.on === "held" && event.lookAgainMs !== undefined) await standBy(agent, signal);
     else await pause(agent, untilPollMs(agent), signal);
     // What is staged asks by itself before it goes on.
@@ -199,15 +207,17 @@ export async function workOnce(agent: Agent, signal: AbortSignal): Promise<Event
   const { machine } = agent.notebook.journal;
   const { state } = machine;
   agent.ports.overseer.comesBy(workPatienceMs(state.name, agent.config.settings));
+  const limit = workLimit(agent, state.name, signal);
   try {
     for (const effect of work(machine)) {
-      const result = await execute(agent, effect, signal);
+      const result = await execute(agent, effect, limit.signal);
       if (result === "rest") return undefined;
       if (result !== undefined) return result;
     }
     return undefined;
   } catch (cause) {
     signal.throwIfAborted();
+    if (limit.over()) return failureEvent(state, limit.failure);
     if (!(cause instanceof AgentError) || (cause.kind !== "tool" && cause.kind !== "state"))
       throw cause;
     const code = cause.kind === "tool" ? "TOOL_FAILED" : "STATE_UNWRITABLE";
@@ -216,6 +226,8 @@ export async function workOnce(agent: Agent, signal: AbortSignal): Promise<Event
       cause: String(cause.cause).slice(0, 1000),
     });
     return failureEvent(state, { code, message: cause.message });
+  } finally {
+    limit.end();
   }
 }
 

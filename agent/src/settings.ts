@@ -167,7 +167,8 @@ export const settingsSchema = v.strictObject({
   /** What a state's work may take, where nothing in it has a limit of its own. */
   limits: group({
     acceptedMs: ms(MINUTE),
-    stagedMs: ms(15 * MINUTE),
+    /** Reads every byte of a closure, perhaps twice, which `nix.closureMs` limits each time. */
+    stagedMs: ms(HOUR),
     armedMs: ms(MINUTE),
     committingMs: ms(10 * MINUTE),
   }),

@@ -143,6 +143,12 @@ export class World {
     const adopt = this.#plan("adopt", this.running);
     if (state.name === "stuck" && state.attempt.storePath === this.running)
       return this.record({ on: "unprovenRuns", attempt, plan: adopt, prev: state.prev });
+    if (this.running !== this.profile) {
+      const { profile } = this;
+      this.roots.set("prev", profile);
+      const prev = { ...this.#wayBack(), running: profile, profile };
+      return this.record({ on: "unprovenRuns", attempt, plan: adopt, prev });
+    }
     this.adopted.add(attempt.id);
     return this.record({ on: "adopted", attempt, plan: adopt, prev: this.#wayBack() });
   }

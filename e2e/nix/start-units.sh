@@ -12,6 +12,8 @@ case "@mode@" in
   fail-health | hang | hang-trap) health=down ;;
   flap-health) health=flap ;;
   hang-health) health=hang ;;
+  # Healthy unless it was booted, as with a kernel that lacks what the system needs.
+  fail-boot) [ "$(readlink /run/booted-system)" != "@out@" ] || health=down ;;
   exit4) : > /run/sim/failed-units/app.service ;;
 esac
 echo "$health" > /run/sim/health

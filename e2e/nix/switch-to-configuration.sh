@@ -10,7 +10,9 @@
 #   fail             a snippet of the activation script fails; current-system moves anyway 2
 #   exit3            systemd cannot reload its units; current-system has moved              3
 #   exit4            app.service fails to start; the system runs otherwise                 4
-#   exit100          another init interface: boot default moves, live system does not      100
+#   exit100          refuses to run without a reboot: boot default moves, live system does not 100
+#   panic            as ok; its kernel never reaches user space when it is booted             0
+#   fail-boot        activates; the health check says down after it was booted                0
 #   hang             starting units never ends; current-system has moved                   killed
 #   hang-trap        the same, and TERM is ignored                                         killed
 #   crash            kills itself after stopping units, before activation                  137
@@ -66,7 +68,8 @@ if [ "$action" = switch ] || [ "$action" = boot ]; then
 fi
 if [ "$action" = boot ]; then exit 0; fi
 
-if ! cmp -s "$toplevel/init-interface-version" /run/current-system/init-interface-version; then
+if [ "$mode" = exit100 ] ||
+  ! cmp -s "$toplevel/init-interface-version" /run/current-system/init-interface-version; then
   log 'Warning: do not know how to make this configuration active without a reboot.'
   exit 100
 fi

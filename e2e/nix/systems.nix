@@ -20,6 +20,8 @@
   kernel ? "6.6.30",
   # Another one than the running system's cannot take over live: a reboot is needed.
   initInterface ? "systemd 255",
+  # Contents of switch-inhibitors; empty: no such file.
+  inhibitors ? "",
   # JSON text of etc/nix-ota/agent.json, what the orphan guard reads.
   agentJson ? "{}",
   # What is wrong with the system's own agent:
@@ -211,6 +213,7 @@ build "nixos-system-${host}-24.05.${gen}" ''
   printf %s loglevel=4 > $out/kernel-params
   printf %s ${builtins.currentSystem} > $out/system
   printf %s "$interface" > $out/init-interface-version
+  if [ -n "$inhibitors" ]; then printf '%s' "$inhibitors" > $out/switch-inhibitors; fi
   fill() {
     sed -e "s|@out@|$out|g" -e "s|@gen@|$gen|g" -e "s|@mode@|$mode|g" -e "s|@seconds@|$seconds|g" \
       -e "s|@failing@|$failing|g" "$1" > "$2"
@@ -234,8 +237,8 @@ build "nixos-system-${host}-24.05.${gen}" ''
     initrd
     path
     ;
-  # A live switch between two interface versions is refused by the real script with exit 100.
-  interface = if mode == "exit100" then "systemd 256" else initInterface;
+  interface = initInterface;
+  inherit inhibitors;
   # The attribute is not PATH: `path` is the system path, PATH is set by build.
   activate = ./activate.sh;
   init = ./init.sh;

@@ -17,6 +17,8 @@ export type SystemMode =
   | "exit3"
   | "exit4"
   | "exit100"
+  | "panic"
+  | "fail-boot"
   | "hang"
   | "hang-trap"
   | "crash"
@@ -40,6 +42,7 @@ export type SystemOptions = {
   readonly failing?: readonly string[];
   readonly kernel?: string;
   readonly initInterface?: string;
+  readonly inhibitors?: string;
   readonly agentJson?: unknown;
   readonly agent?: AgentState;
   readonly agentVersion?: string;

@@ -24,6 +24,19 @@ export const secure: Step<"secure"> = async (agent, { attempt }, signal) => {
       `${running} runs but is not whole in the store; repair it with \`nix-store --repair-path\``,
     );
   }
+  // A wait for leave may have been long, and whoever deletes paths by force asks no root.
+  if (
+    !(await ports.nix.isValid(attempt.storePath, signal)) ||
+    !(await ports.links.runnable(attempt.storePath, "bin/switch-to-configuration"))
+  ) {
+    return {
+      on: "unsecured",
+      failure: {
+        code: "TOOL_FAILED",
+        message: `${attempt.storePath} is not whole in the store any more, though it was inspected; it is fetched again at the next try`,
+      },
+    };
+  }
   const unarmed = await armDeadMan(agent, attempt.id, running, signal);
   if (unarmed !== undefined) {
     return noWayBack(
