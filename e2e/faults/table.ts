@@ -40,7 +40,7 @@ export type Reason = keyof typeof reasons;
 
 type One = Exclude<Where, "broken"> | Reason;
 /** One for all orders, or one for each. */
-type Cell = string & (One | `${One}|${string}`);
+type Cell = One | `${One}|${string}`;
 
 type Row = readonly [
   fault: FaultName,
