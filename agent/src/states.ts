@@ -84,7 +84,8 @@ export const sentences: Record<StateName, string> = {
   staged: "the closure is here; inspects it and waits for leave",
   armed: "records and roots the way back",
   activating: "the closure takes over the running system",
-  awaitingReboot: "the closure runs after a reboot",
+  awaitingReboot:
+    "the closure is prepared and runs after a reboot; reboot the device when it suits",
   probation: "the closure runs and has to prove its health",
   committing: "profile and boot loader come to name the closure",
   rollingBack: "returns to the previous system",

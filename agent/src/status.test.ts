@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 
+import { firstJournal } from "./journal.ts";
 import { serverNote, tellsTheSame } from "./server-note.ts";
 import { printStatus, statusOf } from "./status.ts";
 import { noTrust } from "./trust.ts";
@@ -72,4 +73,32 @@ test("a note is written for another answer, not for other words", () => {
       serverNote(refusal("DEVICE_REVOKED"), "poll", NOON_S),
     ),
   ).toBe(false);
+});
+
+test("a committed closure says that its kernel needs a reboot", () => {
+  const attempt = { id: "a", channel: "prod", revision: 7, payloadSha256: "p", storePath: "new" };
+  const plan = {
+    order: "boot",
+    rebootRequired: true,
+    oneShot: true,
+    healthCmd: "",
+    healthyBefore: true,
+    inspected: { bootId: "boot", ms: 0 },
+  } as const;
+  const prev = {
+    running: "old",
+    booted: "old",
+    profile: "old",
+    generation: 1,
+    failedUnits: [],
+    inContact: true,
+  };
+  const first = firstJournal({ bootId: "boot", ms: 0 }, 0);
+  const firstBoot = { attempt, plan, prev, bootId: "boot" };
+  const journal = { ...first, machine: { ...first.machine, firstBoot } };
+  const records = { trust: noTrust, holds: [], unreportedEvents: 0, server: undefined };
+  const printed = (told: typeof journal | typeof first) =>
+    printStatus(statusOf(device, { ...records, journal: told }));
+  expect(printed(journal)).toMatch(/^reboot +needed for the kernel of r7/m);
+  expect(printed(first)).not.toContain("reboot");
 });

@@ -18,6 +18,8 @@ export interface Status {
     | { readonly id: string; readonly revision: number; readonly storePath: string }
     | undefined;
   readonly lastAttempt: ReportedAttempt | undefined;
+  /** The committed revision whose kernel only a reboot brings up; undefined: none waits for one. */
+  readonly firstBootRevision: number | undefined;
   /** What the device itself has against an update at this moment; a sentence for each. */
   readonly holds: readonly string[];
   readonly unreportedEvents: number;
@@ -60,6 +62,7 @@ export function statusOf(
           }
         : undefined,
     lastAttempt: journal?.last,
+    firstBootRevision: journal?.machine.firstBoot?.attempt.revision,
     holds: records.holds,
     unreportedEvents,
     server: { ...records.server, explanation: serverSentence(records.server, device.deviceId) },
@@ -68,7 +71,7 @@ export function statusOf(
 
 /** A table of two columns. */
 export function printStatus(status: Status): string {
-  const { lastAttempt: last, attempt } = status;
+  const { lastAttempt: last, attempt, firstBootRevision: boots } = status;
   const rows: readonly (readonly [string, string])[] = [
     ["device", status.deviceId],
     ["channel", status.channel],
@@ -84,6 +87,14 @@ export function printStatus(status: Status): string {
     ...(last === undefined
       ? []
       : [["last attempt", `${revision(last.revision)} ${ending(last)}`] as const]),
+    ...(boots === undefined
+      ? []
+      : [
+          [
+            "reboot",
+            `needed for the kernel of ${revision(boots)}, which proves itself then`,
+          ] as const,
+        ]),
     ...status.holds.map((hold) => ["held back", hold] as const),
     ["server", status.server.explanation],
     ["unreported", `${status.unreportedEvents} events`],
