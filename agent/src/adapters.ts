@@ -18,6 +18,7 @@ import { nodeNix } from "./nix/node-nix.ts";
 import { otherAgents } from "./other-agents.ts";
 import type { Disk, Ports, Server } from "./ports.ts";
 import { quietPolls } from "./quiet/quiet-polls.ts";
+import { bundleStore } from "./state/bundle-store.ts";
 import { claimFile } from "./state/claim-file.ts";
 import { deviceKey } from "./state/device-key.ts";
 import { journalFile } from "./state/journal-file.ts";
@@ -26,6 +27,7 @@ import { manifestStore } from "./state/manifest-store.ts";
 import { nodeDisk } from "./state/node-disk.ts";
 import { outbox } from "./state/outbox.ts";
 import { postponementFile } from "./state/postponement-file.ts";
+import { requestBox } from "./state/request-box.ts";
 import { serverNoteFile } from "./state/server-note-file.ts";
 import { trustFile } from "./state/trust-file.ts";
 import { systemLinks } from "./system-links.ts";
@@ -57,6 +59,8 @@ export function machinePorts(
     manifests: manifestStore(disk, stateDir),
     outbox: outbox(disk, stateDir),
     serverNotes: serverNoteFile(disk, stateDir),
+    requests: requestBox(disk, stateDir),
+    bundles: bundleStore(disk, stateDir),
     links: systemLinks,
     claims: claimFile(disk, stateDir),
     host: machineHost(environment),

@@ -13,6 +13,8 @@ export interface Attempt {
   readonly payloadSha256: string;
   /** The toplevel to run. */
   readonly storePath: string;
+  /** Whether a person brought its closure in a bundle, instead of the caches. */
+  readonly bundled?: true;
   /** Set when the device was stuck as it began: it is again unless the attempt is applied. */
   readonly stuck?: Impasse;
 }

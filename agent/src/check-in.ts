@@ -65,7 +65,7 @@ export function note({ contact, ports, config }: Agent, answer: Answer<unknown>)
 }
 
 /** Keeps what `status` tells. Written when it changes, so that polls cost no write. */
-async function tellStatus({ ports }: Agent, answer: Answer<unknown>): Promise<void> {
+async function tellStatus({ ports }: Agent, answer: Answer<Directive>): Promise<void> {
   const told = serverNote(answer, ports.server.rung(), ports.clock.wallS());
   const before = await ports.serverNotes.read();
   if (before === undefined || !tellsTheSame(before, told)) await ports.serverNotes.write(told);

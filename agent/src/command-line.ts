@@ -16,6 +16,12 @@ const USAGE = `nix-ota-agent COMMAND [--config FILE]
              exit status: 0 up to date or applied, 1 server not reached, 3 manifest refused,
              4 attempt failed or rolled back, 5 waits and goes on at the next start, 6 stuck
   status     what the device is at, from its own records (--json)
+  why        the same in one sentence: what it is at, and why it does not go on
+  rollback [--generation N]
+             leaves what is committed, which is then not tried again by itself, for the system before it
+  retry [REVISION]
+             tries the newest revision once more after it failed here
+             exit status of both as of once; 0: done, 3: refused, 5: not at this moment
   self-test  whether this agent can serve this device with this configuration; changes nothing
              exit status: 0 yes, 2 the configuration is wrong, 4 no, 69 but for the server, which
              does not answer, 77 but for the server, which refuses the device
@@ -37,6 +43,9 @@ const commands: Readonly<Record<string, () => Promise<Command>>> = {
   run: async () => (await import("./commands/follow.ts")).follow("run"),
   once: async () => (await import("./commands/follow.ts")).follow("once"),
   status: async () => (await import("./commands/status.ts")).status,
+  why: async () => (await import("./commands/why.ts")).why,
+  rollback: async () => (await import("./commands/rollback.ts")).rollback,
+  retry: async () => (await import("./commands/retry.ts")).retry,
   "self-test": async () => (await import("./commands/self-test.ts")).selfTest,
   "dead-man": async () => (await import("./commands/dead-man.ts")).deadMan,
   inhibit: async () => (await import("./commands/inhibit.ts")).inhibit,

@@ -52,6 +52,8 @@ beforeEach(async () => {
     links: { unroot: async () => await Promise.resolve() },
     deadMan: { drop: async () => await Promise.resolve() },
     activation: { forget: async () => await Promise.resolve() },
+    bundles: { keep: async () => await Promise.resolve() },
+    requests: { pending: async () => await Promise.resolve([]) },
     server: loopbackDevice(server.url),
     log: () => undefined,
   } as unknown as Ports;

@@ -16,7 +16,10 @@ export interface Journal {
   readonly attemptSince: Moment;
   /** What the last copy of the attempt moved. */
   readonly fetch?: CopyProgress;
-  /** Why the attempt under way waits, as the last move says; absent: it does not. */
+  /**
+   * Why the attempt under way waits or is tried again: what holds it, or what it failed by, with
+   * what helps; absent: it does not.
+   */
   readonly held?: string;
   /** The attempt that ended last, or the manifest that was refused last. */
   readonly last?: ReportedAttempt;

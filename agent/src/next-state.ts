@@ -18,12 +18,13 @@ export function failureOf(state: State, event: Event): Failure | undefined {
           }
         : {
             code: "REBOOTED",
-            message: `the device rebooted into the previous system while ${state.name}`,
+            message: `the device rebooted into the previous system while ${state.name}; it tries once more by itself, so look whether its power holds`,
           };
     case "bootedNew":
       return {
         code: "REBOOTED",
-        message: "the device rebooted twice while the closure had to prove its health",
+        message:
+          "the device rebooted twice while the closure had to prove its health; look at its journal for why, and publish a higher revision",
       };
     case "fellBack":
       return {
@@ -34,10 +35,15 @@ export function failureOf(state: State, event: Event): Failure | undefined {
     case "bootedThird":
       return {
         code: "LINKS_CHANGED",
-        message: "the device booted a system that this attempt knows nothing of",
+        message:
+          "the device booted a system that this attempt knows nothing of; where that was meant the next release takes over again",
       };
     case "rollbackAsked":
-      return { code: "BY_HAND", message: "a person went back by hand" };
+      return {
+        code: "BY_HAND",
+        message:
+          "a person went back by hand; publish a higher revision, or let it in again with `nix-ota device retry`",
+      };
     default:
       return undefined;
   }

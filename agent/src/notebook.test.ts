@@ -1,24 +1,11 @@
 import { expect, test } from "vitest";
 
-import { parseConfig } from "./config.ts";
-import { openNotebook } from "./notebook.ts";
+import { notebookOver } from "./notebook.testkit.ts";
 import type { ReportedAttempt } from "./reported-event.ts";
-import { journalFile } from "./state/journal-file.ts";
 import { memoryDisk } from "./state/memory-disk.testkit.ts";
 import { outbox } from "./state/outbox.ts";
-import { trustFile } from "./state/trust-file.ts";
 
-const config = parseConfig(
-  JSON.stringify({
-    server: "https://ota.example.org",
-    channel: "prod",
-    deviceId: "fridge",
-    publicKey: "6kpsY+KcUgq+9VB7Ey7F+ZVHdq6+vnuSQh7qaRRG0iw=",
-  }),
-  "",
-);
-
-const refused = (id: string): ReportedAttempt => ({
+const refused = (id: string): ReportedAttempt & { readonly rejectCode: "BAD_SIGNATURE" } => ({
   id,
   channel: "prod",
   revision: 1,
@@ -33,27 +20,7 @@ const refused = (id: string): ReportedAttempt => ({
 
 /** The notebook of an agent that starts on this disk. */
 function starts(disk: ReturnType<typeof memoryDisk>) {
-  const box = outbox(disk, "/state");
-  let ids = 0;
-  const start = async () =>
-    await openNotebook(
-      {
-        journal: journalFile(disk, "/state"),
-        trust: trustFile(disk, "/state", { committedRoots: async () => [] }),
-        outbox: box,
-        clock: {
-          monotonicMs: () => 0,
-          wallS: () => 0,
-          synchronized: async () => true,
-          bootId: async () => "boot",
-          sleep: async () => {},
-        },
-        chance: { fraction: () => 0, id: () => `aaaaaaaa-${(ids += 1)}` },
-        log: () => {},
-      },
-      config,
-    );
-  return { box, start };
+  return { box: outbox(disk, "/state"), start: async () => await notebookOver(disk) };
 }
 
 test("a lost journal counts its events on, or the outbox would take them for told ones", async () => {

@@ -1,3 +1,6 @@
+import type { RejectCodeName } from "@nix-ota/proto";
+import { FAILURE_REMEDY, REJECT_REMEDY, withRemedy } from "@nix-ota/proto/remedy";
+
 import { backoffMs } from "./backoff.ts";
 import type { Config } from "./config.ts";
 import type { Event } from "./events.ts";
@@ -35,8 +38,8 @@ export interface Notebook {
   setProgress(progress: CopyProgress): void;
   /** The attempt under way as a report tells it. */
   attempt(): ReportedAttempt | undefined;
-  /** Remembers a refused manifest and reports it, once. */
-  reject(refused: ReportedAttempt): Promise<void>;
+  /** Remembers a refused manifest and reports it, once. The sentence that is told: cause and remedy. */
+  reject(refused: ReportedAttempt & { readonly rejectCode: RejectCodeName }): Promise<string>;
   now(): Moment;
 }
 
@@ -112,9 +115,10 @@ export async function openNotebook(ports: Needs, config: Config): Promise<Notebo
       progress = moved;
     },
     setTrust: saveTrust,
-    async reject(refused) {
+    async reject({ message, ...bare }) {
+      const refused = { ...bare, message: withRemedy(message, REJECT_REMEDY[bare.rejectCode]) };
       // One report for one envelope, however often it is offered.
-      if (journal.last?.id === refused.id) return;
+      if (journal.last?.id === refused.id) return refused.message;
       const pending = numbered([{ state: "idle", attempt: refused, message: refused.message }]);
       await write({
         ...journal,
@@ -123,8 +127,10 @@ export async function openNotebook(ports: Needs, config: Config): Promise<Notebo
         pending,
         eventNumber: journal.eventNumber + pending.length,
       });
+      return refused.message;
     },
-    async record(event) {
+    async record(happened) {
+      const event = helpful(happened);
       const before = journal.machine.state;
       const moved = step(journal.machine, event);
       if (moved === undefined) {
@@ -154,8 +160,7 @@ export async function openNotebook(ports: Needs, config: Config): Promise<Notebo
         since: now(),
         attemptSince: begins ? now() : journal.attemptSince,
         ...(progress === undefined ? {} : { fetch: progress }),
-        ...heldAfter(event, before, journal.held),
-        ...(ended === undefined ? {} : { last: ended }),
+        ...(ended === undefined ? heldAfter(event, before, journal.held) : { last: ended }),
         ...restOf(moved, now(), config, ports.chance.fraction()),
         eventNumber: journal.eventNumber + pending.length,
         pending,
@@ -171,9 +176,13 @@ export async function openNotebook(ports: Needs, config: Config): Promise<Notebo
   };
 }
 
-/** A restart inspects the closure once more, and waits for the same as before until it knows better. */
+/**
+ * What holds the attempt, or what its try failed by. A restart inspects the closure once more, and
+ * waits for the same as before until it knows better.
+ */
 function heldAfter(event: Event, { name }: State, held: string | undefined): { held?: string } {
   if (event.on === "held") return { held: event.reason };
+  if ("failure" in event) return { held: event.failure.message };
   return event.on === "inspected" && name === "staged" && held !== undefined ? { held } : {};
 }
 
@@ -182,6 +191,15 @@ function withFloorOf(state: State, trust: Trust): Trust {
   if (!("attempt" in state)) return trust;
   const { channel, revision, payloadSha256 } = state.attempt;
   return withFloor(trust, channel, { revision, payloadSha256 }, 0);
+}
+
+/** Whatever is told of a failure names its remedy, also where the cause came from elsewhere. */
+function helpful(event: Event): Event {
+  if (event.on === "withdrawn")
+    return { ...event, message: withRemedy(event.message, REJECT_REMEDY[event.code]) };
+  if (!("failure" in event)) return event;
+  const { code, message } = event.failure;
+  return { ...event, failure: { code, message: withRemedy(message, FAILURE_REMEDY[code]) } };
 }
 
 type Draft = Pick<ReportedEvent, "state" | "message"> & { readonly attempt?: ReportedAttempt };

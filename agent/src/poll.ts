@@ -1,18 +1,14 @@
-import { sha256, toHex } from "@nix-ota/proto/hash";
+import { toHex } from "@nix-ota/proto/hash";
 import { HoldReason } from "@nix-ota/proto/nixota/v1/channel_pb";
 
 import type { Agent } from "./agent.ts";
-import type { Attempt } from "./attempt.ts";
 import { checkIn, note } from "./check-in.ts";
 import { caughtUp } from "./contact.ts";
 import type { Event } from "./events.ts";
 import { giveBack } from "./give-back.ts";
-import { openEnvelope } from "./open-envelope.ts";
 import { pollPatienceMs } from "./patience.ts";
-import { runningOffer } from "./running-offer.ts";
+import { takeEnvelope } from "./take-envelope.ts";
 import type { ChannelTrust } from "./trust.ts";
-import { withFloor } from "./trust.ts";
-import type { TimeSources } from "./trusted-time.ts";
 
 /** What asking the server came to. */
 export type Asked =
@@ -81,15 +77,6 @@ function retryWish({ notebook, config }: Agent, revision: number): Event | undef
   return waits ? { on: "retryAsked", revision } : undefined;
 }
 
-export async function timeSources({ ports, notebook, config }: Agent): Promise<TimeSources> {
-  return {
-    signedTimeS: notebook.trust.signedTimeS,
-    builtAtS: config.settings.clock.builtAtS,
-    wallS: ports.clock.wallS(),
-    synchronized: await ports.clock.synchronized(),
-  };
-}
-
 async function fetchManifest(
   agent: Agent,
   trust: ChannelTrust | undefined,
@@ -97,7 +84,7 @@ async function fetchManifest(
   offeredRevision: number,
   signal: AbortSignal,
 ): Promise<Asked> {
-  const { notebook, config, ports } = agent;
+  const { ports } = agent;
   const answer = await ports.server.current(trust?.floor.revision ?? 0, signal);
   note(agent, answer);
   if (answer.got !== "answer") return { found: "nothing said", message: answer.message };
@@ -108,68 +95,5 @@ async function fetchManifest(
   caughtUp(agent.contact);
 
   const { envelope } = answer.value;
-  const device = { ...config, system: ports.host.system() };
-  const verdict = openEnvelope(envelope, device, notebook.trust, await timeSources(agent));
-  if (!verdict.ok) {
-    ports.log("warn", `manifest refused: ${verdict.message}`, { code: verdict.code });
-    await notebook.reject({
-      id: toHex(sha256(envelope)).slice(0, 32),
-      channel: config.channel,
-      revision: offeredRevision,
-      storePath: "",
-      state: "idle",
-      outcome: "rejected",
-      rejectCode: verdict.code,
-      message: verdict.message,
-      rebootRequired: false,
-      elapsedMs: 0,
-    });
-    return {
-      found: "refused",
-      reason: `the offered manifest was refused as ${verdict.code}: ${verdict.message}`,
-    };
-  }
-
-  const { manifest, payloadSha256 } = verdict;
-  const attempt: Attempt = {
-    id: ports.chance.id(),
-    channel: config.channel,
-    revision: Number(manifest.revision),
-    payloadSha256: toHex(payloadSha256),
-    storePath: manifest.storePath,
-  };
-  const { state } = notebook.journal.machine;
-  if (
-    "attempt" in state &&
-    state.name !== "stuck" &&
-    state.attempt.payloadSha256 === attempt.payloadSha256
-  ) {
-    return { found: "the same" };
-  }
-  const attempted = trust?.floor.payloadSha256 === attempt.payloadSha256;
-  await ports.manifests.write(attempt.payloadSha256, envelope);
-  const floor = { revision: attempt.revision, payloadSha256: attempt.payloadSha256 };
-  await notebook.setTrust(
-    withFloor(notebook.trust, config.channel, floor, Number(manifest.issuedAtS)),
-  );
-  if (trust?.committed?.payloadSha256 === attempt.payloadSha256) {
-    return { found: "hold", reason: "the offer is committed" };
-  }
-  return { found: "news", event: await eventFor(agent, attempt, attempted, signal) };
-}
-
-/** An attempt under way is superseded; a manifest for what runs needs no activation. */
-async function eventFor(
-  agent: Agent,
-  attempt: Attempt,
-  attempted: boolean,
-  signal: AbortSignal,
-): Promise<Event> {
-  const { notebook, ports } = agent;
-  const { state } = notebook.journal.machine;
-  if (state.name !== "idle" && state.name !== "stuck") return { on: "superseded", attempt };
-  const running = await ports.links.running();
-  return running === attempt.storePath
-    ? await runningOffer(agent, attempt, attempted, signal)
-    : { on: "accepted", attempt };
+  return await takeEnvelope(agent, envelope, offeredRevision, { id: ports.chance.id() }, signal);
 }

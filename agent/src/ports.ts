@@ -12,6 +12,7 @@ import type { Rung } from "./ladder.ts";
 import type { Claim } from "./own-generations.ts";
 import type { Postponement } from "./postponement.ts";
 import type { ReportedEvent } from "./reported-event.ts";
+import type { Reply, Request } from "./request.ts";
 import type { Fitness } from "./self-test.ts";
 import type { ServerNote } from "./server-note.ts";
 import type { Trust } from "./trust.ts";
@@ -85,6 +86,36 @@ export interface ServerNotes {
   read(): Promise<ServerNote | undefined>;
   write(note: ServerNote): Promise<void>;
 }
+
+/** What people at the device ask, while another process is the agent. */
+export interface RequestBox {
+  /** Durable when it returns. */
+  put(request: Request): Promise<void>;
+  /** Those that nobody answered, at most 16. */
+  pending(): Promise<readonly Request[]>;
+  /** Ends a request; durable. */
+  answer(id: string, reply: Reply): Promise<void>;
+  /** Undefined: nobody answered yet. */
+  reply(id: string): Promise<Reply | undefined>;
+  /** Wakes whoever waits for something to arrive: the request may have come a moment before. */
+  nudge(id: string): Promise<void>;
+  /** Request and reply are no more. */
+  forget(id: string): Promise<void>;
+  /** Resolves when something was put or answered. Rejects with the signal's reason. */
+  arrived(signal: AbortSignal): Promise<void>;
+}
+
+/** Bundles in private storage, each under the id of the request that brought it. */
+export interface Bundles {
+  /** Undefined: there is none. */
+  read(id: string, file: BundleFile): Promise<Uint8Array | undefined>;
+  /** URL of the binary cache in it. */
+  cacheUrl(id: string): string;
+  /** Deletes all but these. */
+  keep(ids: readonly string[]): Promise<void>;
+}
+
+export type BundleFile = "manifest" | "listing";
 
 /** Where the system's links point; store paths, empty when absent. */
 export interface Links {
@@ -457,6 +488,8 @@ export interface Ports {
   readonly manifests: ManifestStore;
   readonly outbox: Outbox;
   readonly serverNotes: ServerNotes;
+  readonly requests: RequestBox;
+  readonly bundles: Bundles;
   readonly links: Links;
   readonly claims: Claims;
   readonly host: Host;

@@ -24,8 +24,11 @@ import { resumptionEvent } from "./resume.ts";
 import type { StateName } from "./states.ts";
 import { workLimit } from "./work-limit.ts";
 
-/** `run`: until the signal. `once`: one poll, and what follows from it until the device rests. */
-export type Mode = "run" | "once";
+/**
+ * `run`: until the signal. `once`: one poll, and what follows from it until the device rests.
+ * `answer`: what people at the device ask, and nothing that the server offers meanwhile.
+ */
+export type Mode = "run" | "once" | "answer";
 
 /** Where the device rests when the agent ends. */
 export interface Rest {
@@ -98,8 +101,11 @@ async function follow(agent: Agent, mode: Mode, signal: AbortSignal): Promise<bo
     ports.overseer.doing(doing(notebook.journal));
     if (CHANGING.has(name)) ports.inhibition.close();
     else ports.inhibition.reopen();
+    const asks = await requested(agent, signal);
+    if (asks !== undefined && (await notebook.record(asks))) continue;
     if (name === "idle" || name === "stuck") {
       if (await rest(agent, signal)) continue;
+      if (mode === "answer") break;
       if (mode === "run" && name === "idle" && (await ports.succession.superseded())) {
         ports.log("info", "ends, so that the agent of the system that runs takes over");
         break;
@@ -122,7 +128,7 @@ async function follow(agent: Agent, mode: Mode, signal: AbortSignal): Promise<bo
     const waits = waitMs(agent);
     if (waits > 0) {
       // A return that failed is never left for later: the device is between two systems.
-      if (mode === "once" && name !== "rollingBack" && waits > config.settings.once.waitMs) break;
+      if (mode !== "run" && name !== "rollingBack" && waits > config.settings.once.waitMs) break;
       await pause(agent, Math.min(waits, untilPollMs(agent)), signal);
       await heed(agent, await poll(agent, signal));
       continue;
@@ -133,6 +139,7 @@ async function follow(agent: Agent, mode: Mode, signal: AbortSignal): Promise<bo
     const moved = event !== undefined && (await notebook.record(event));
     if (moved && event.on !== "held") continue;
     if (event?.on === "held") await tellHold(agent, event.reason, signal);
+    if (mode === "answer") break;
     if (mode === "once") {
       // A device that waits for its reboot asks as well: for what is newer, and whether it may still reboot.
       if (event !== undefined || waited) break;
@@ -168,7 +175,14 @@ async function standBy(agent: Agent, signal: AbortSignal): Promise<void> {
   }
 }
 
-/** Until the time is over, or the server has something to say: whether it has. */
+/** What people at the device ask. Loaded when somebody does. */
+async function requested(agent: Agent, signal: AbortSignal): Promise<Event | undefined> {
+  if ((await agent.ports.requests.pending()).length === 0) return undefined;
+  const { heedRequests } = await import("./local-requests.ts");
+  return await heedRequests(agent, signal);
+}
+
+/** Until the time is over, or the server or somebody at the device has something to say: whether one has. */
 async function pause({ ports }: Agent, ms: number, signal: AbortSignal): Promise<boolean> {
   ports.overseer.comesBy(waitPatienceMs(ms));
   const over = new AbortController();
@@ -177,6 +191,7 @@ async function pause({ ports }: Agent, ms: number, signal: AbortSignal): Promise
     return await Promise.race([
       ports.clock.sleep(ms, either).then(() => false),
       ports.server.pushed(either).then(() => true),
+      ports.requests.arrived(either).then(() => true),
     ]);
   } finally {
     over.abort();
@@ -246,9 +261,11 @@ async function workWatched(agent: Agent, signal: AbortSignal): Promise<Event | u
     while (!over) {
       await Promise.race([done, pause(agent, untilPollMs(agent), both)]);
       if (over) return;
-      const found = await poll(agent, both);
-      if (found.found !== "news" || found.event.on === "retryAsked") continue;
-      interruption = found.event;
+      const asks = await requested(agent, both);
+      const found = asks === undefined ? await poll(agent, both) : undefined;
+      const event = asks ?? (found?.found === "news" ? found.event : undefined);
+      if (event === undefined || event.on === "retryAsked") continue;
+      interruption = event;
       given.abort();
       return;
     }

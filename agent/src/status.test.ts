@@ -1,3 +1,5 @@
+import { create } from "@bufbuild/protobuf";
+import { DirectiveSchema } from "@nix-ota/proto/nixota/v1/device_pb";
 import { describe, expect, test } from "vitest";
 
 import { firstJournal } from "./journal.ts";
@@ -6,6 +8,7 @@ import { printStatus, statusOf } from "./status.ts";
 import { noTrust } from "./trust.ts";
 
 const device = { deviceId: "fridge", channel: "prod" };
+const answered = { got: "answer", value: create(DirectiveSchema) } as const;
 const NOON_S = Date.UTC(2030, 0, 1, 12) / 1000;
 
 const told = (...note: Parameters<typeof serverNote>) => {
@@ -23,10 +26,10 @@ const refusal = (reason: "KEY_CONFLICT" | "DEVICE_REVOKED" | "OVERLOADED") =>
 
 describe("what status tells of the server", () => {
   test("how it is heard", () => {
-    expect(told({ got: "answer", value: 0 }, "stream", NOON_S)).toBe(
+    expect(told(answered, "stream", NOON_S)).toBe(
       "answers, heard over a stream, since 2030-01-01T12:00:00Z",
     );
-    expect(told({ got: "answer", value: 0 }, "poll", NOON_S)).toContain("asked by polls");
+    expect(told(answered, "poll", NOON_S)).toContain("asked by polls");
   });
 
   test("what to do where only a person can go on", () => {
@@ -62,7 +65,7 @@ describe("what status tells of the server", () => {
 test("a note is written for another answer, not for other words", () => {
   const silent = (message: string) => serverNote({ got: "silence", message }, "poll", NOON_S);
   expect(tellsTheSame(silent("ECONNREFUSED"), silent("ETIMEDOUT"))).toBe(true);
-  const answer = { got: "answer", value: 0 } as const;
+  const answer = answered;
   expect(tellsTheSame(silent(""), serverNote(answer, "poll", NOON_S))).toBe(false);
   expect(
     tellsTheSame(serverNote(answer, "stream", NOON_S), serverNote(answer, "poll", NOON_S)),

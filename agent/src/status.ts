@@ -5,12 +5,15 @@ import type { ServerNote } from "./server-note.ts";
 import { serverSentence } from "./server-note.ts";
 import { sentences } from "./states.ts";
 import type { Trust } from "./trust.ts";
+import { why } from "./why.ts";
 
 export interface Status {
   readonly deviceId: string;
   readonly channel: string;
   readonly state: string;
   readonly explanation: string;
+  /** What it is at and why it does not go on, in one sentence. */
+  readonly why: string;
   readonly committedRevision: number;
   readonly floorRevision: number;
   readonly quarantinedRevisions: readonly number[];
@@ -48,6 +51,7 @@ export function statusOf(
       journal?.held ??
       ("failure" in state ? state.failure?.message : undefined) ??
       sentences[state.name],
+    why: why({ deviceId: device.deviceId, journal, server: records.server }),
     committedRevision: channel?.committed?.revision ?? 0,
     floorRevision: channel?.floor.revision ?? 0,
     quarantinedRevisions: trust.quarantine
@@ -97,6 +101,7 @@ export function printStatus(status: Status): string {
         ]),
     ...status.holds.map((hold) => ["held back", hold] as const),
     ["server", status.server.explanation],
+    ["why", status.why],
     ["unreported", `${status.unreportedEvents} events`],
   ];
   const width = Math.max(...rows.map(([name]) => name.length));

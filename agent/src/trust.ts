@@ -10,9 +10,11 @@ export interface ChannelTrust {
   readonly floor: { readonly revision: number; readonly payloadSha256: string };
   /** The manifest that was committed last. */
   readonly committed?: Committed;
+  /** What was committed before that: where leaving it leads. */
+  readonly before?: Committed;
 }
 
-/** A manifest whose closure proved itself, and that nothing but its own first boot takes back. */
+/** A manifest whose closure proved itself, and that nothing but its own first boot and a person take back. */
 export interface Committed {
   readonly revision: number;
   readonly payloadSha256: string;
@@ -68,7 +70,12 @@ export function withCommitted(trust: Trust, channel: string, committed: Committe
   const { revision, payloadSha256 } = committed;
   const raised = withFloor(trust, channel, { revision, payloadSha256 }, 0);
   const known = raised.channels[channel] ?? { floor: { revision, payloadSha256 } };
-  return { ...raised, channels: { ...raised.channels, [channel]: { ...known, committed } } };
+  const before = known.committed ?? known.before;
+  const next =
+    before === undefined || before.payloadSha256 === committed.payloadSha256
+      ? { ...known, committed }
+      : { ...known, committed, before };
+  return { ...raised, channels: { ...raised.channels, [channel]: next } };
 }
 
 /**
@@ -83,7 +90,7 @@ export function withoutCommitted(
 ): Trust {
   const known = trust.channels[channel];
   if (known?.committed?.payloadSha256 !== payloadSha256) return trust;
-  const { committed: _, ...rest } = known;
+  const { committed: _, before: _older, ...rest } = known;
   const back = before === undefined ? rest : { ...rest, committed: before };
   return { ...trust, channels: { ...trust.channels, [channel]: back } };
 }

@@ -1,4 +1,5 @@
 import { createClient } from "@connectrpc/connect";
+import { holdReasonName } from "@nix-ota/proto/hold-reason";
 import { HoldReason } from "@nix-ota/proto/nixota/v1/channel_pb";
 import { ChannelService } from "@nix-ota/proto/nixota/v1/channel_service_pb";
 import { CheckinService } from "@nix-ota/proto/nixota/v1/checkin_service_pb";
@@ -101,9 +102,8 @@ export function connectServer(parts: ServerParts): Server {
         );
         if (result.case === "envelope") return { envelope: result.value };
         const reason = result.value?.reason ?? HoldReason.UNSPECIFIED;
-        const hold = (HoldReason as unknown as Record<number, keyof typeof HoldReason>)[reason];
         return {
-          hold: hold ?? "UNSPECIFIED",
+          hold: holdReasonName(reason),
           explanation: result.value?.explanation ?? "the server gave no reason",
         };
       }, signal),

@@ -2,6 +2,7 @@ import { toHex } from "@nix-ota/proto/hash";
 import { diffListings, listingDigest, makeListing, parseListing } from "@nix-ota/proto/listing";
 
 import type { Agent } from "../agent.ts";
+import type { Attempt } from "../attempt.ts";
 import { note } from "../check-in.ts";
 import type { Failure } from "../failure.ts";
 import type { Copy } from "../ports.ts";
@@ -41,6 +42,7 @@ export async function contentsPinned(
   agent: Agent,
   copy: Copy,
   closureDigest: Uint8Array,
+  attempt: Pick<Attempt, "id" | "bundled">,
   signal: AbortSignal,
 ): Promise<Failure | undefined> {
   const { ports, config } = agent;
@@ -49,7 +51,7 @@ export async function contentsPinned(
   const listing = makeListing(here);
   if (toHex(listingDigest(listing)) === toHex(closureDigest)) return undefined;
 
-  const signed = await signedListing(agent, closureDigest, signal);
+  const signed = await signedListing(agent, closureDigest, attempt, signal);
   if (signed === undefined) {
     return mismatch(
       "the closure on the device is not the one that was signed for, and the server has no listing to tell which paths differ",
@@ -80,7 +82,16 @@ export async function contentsPinned(
 
 const mismatch = (message: string): Failure => ({ code: "DIGEST_MISMATCH", message });
 
-async function signedListing(agent: Agent, digest: Uint8Array, signal: AbortSignal) {
+async function signedListing(
+  agent: Agent,
+  digest: Uint8Array,
+  attempt: Pick<Attempt, "id" | "bundled">,
+  signal: AbortSignal,
+) {
+  const brought =
+    attempt.bundled === true ? await agent.ports.bundles.read(attempt.id, "listing") : undefined;
+  if (brought !== undefined && toHex(listingDigest(brought)) === toHex(digest))
+    return parsed(brought);
   const answer = await agent.ports.server.listing(digest, signal);
   note(agent, answer);
   if (answer.got !== "answer" || answer.value === undefined) return undefined;

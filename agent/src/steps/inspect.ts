@@ -25,7 +25,7 @@ export const inspect: Step<"inspect"> = async (agent, { attempt }, signal) => {
 
   const failure =
     (await contentsWhole(agent, copy, signal)) ??
-    (await contentsPinned(agent, copy, manifest.closureDigest, signal));
+    (await contentsPinned(agent, copy, manifest.closureDigest, attempt, signal));
   if (failure !== undefined) return { on: "unusable", failure };
   // Before anything names the closure: a profile that reaches the disk ahead of the files it names
   // would boot files of zero bytes.

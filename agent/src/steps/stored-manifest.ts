@@ -5,8 +5,8 @@ import { AgentError } from "../agent-error.ts";
 import type { Agent } from "../agent.ts";
 import type { Attempt } from "../attempt.ts";
 import { openEnvelope } from "../open-envelope.ts";
-import { timeSources } from "../poll.ts";
 import type { Copy } from "../ports.ts";
+import { timeSources } from "../time-sources.ts";
 
 export type Opened =
   | { readonly ok: true; readonly manifest: Manifest; readonly copy: Copy }
@@ -35,7 +35,11 @@ export async function storedManifest(agent: Agent, attempt: Attempt): Promise<Op
     manifest,
     copy: {
       storePath: manifest.storePath,
-      substituters: [...new Set([...manifest.substituters, ...config.caches])],
+      // A bundle is whole by itself: what it lacks, or what is wrong in it, no cache makes up for.
+      substituters:
+        attempt.bundled === true
+          ? [ports.bundles.cacheUrl(attempt.id)]
+          : [...new Set([...manifest.substituters, ...config.caches])],
       closureBytes: Number(manifest.closureBytes),
     },
   };

@@ -284,7 +284,10 @@ function pinOf({ pinnedRevision, channel }: DeviceFacts): string {
 }
 
 function unpublished({ channel }: AskedFacts): HoldDecision {
-  return hold("NO_RELEASE", `nothing is published on ${channel}`);
+  return hold(
+    "NO_RELEASE",
+    `nothing is published on ${channel}; publish a release with \`nix-ota publish\``,
+  );
 }
 
 function hold(reason: HoldKind, explanation: string): HoldDecision {

@@ -1,3 +1,5 @@
+import { whyHeld, whyOffered, type ToldAttempt } from "@nix-ota/proto/why";
+
 import type { OfferDecision } from "../channel/offer.ts";
 
 /** What an explanation is made from; the outcome and message are the device's claims. */
@@ -12,16 +14,7 @@ export interface Explained {
   /** The release for which it counts as silent, with the time that its rollout allows; undefined: none. */
   readonly silence: { readonly revision: bigint; readonly deviceTimeoutMs: bigint } | undefined;
   /** Its attempt under way or ended last. */
-  readonly attempt:
-    | {
-        readonly revision: bigint;
-        /** As the contract's Outcome spells it; `UNSPECIFIED`: it has not ended. */
-        readonly outcome: string;
-        /** As the contract's AgentState spells it. */
-        readonly state: string;
-        readonly message: string;
-      }
-    | undefined;
+  readonly attempt: ToldAttempt | undefined;
 }
 
 /** Missed reports after which a device counts as silent. */
@@ -39,10 +32,11 @@ export function explain(explained: Explained): string {
   }
   const silence = silenceOf(explained, silentS);
   if (decision.kind === "hold") {
-    const failure = decision.reason === "QUARANTINED" ? failureOf(explained) : "";
-    return `${deviceId}: ${decision.explanation}${failure}${silence}`;
+    return whyHeld(deviceId, decision, explained.attempt) + silence;
   }
-  return `${deviceId} is offered r${decision.revision} of ${channel}${progressOf(explained, decision.revision)}${silence}`;
+  return (
+    whyOffered(deviceId, { revision: decision.revision, channel }, explained.attempt) + silence
+  );
 }
 
 function silenceOf({ checkInIntervalS, silence }: Explained, silentS: number): string {
@@ -52,18 +46,6 @@ function silenceOf({ checkInIntervalS, silence }: Explained, silentS: number): s
       ? ""
       : `, over the ${spanOf(Number(silence.deviceTimeoutMs) / 1000)} of the rollout of r${silence.revision}, and counts as failed`;
   return `; it was silent for ${spanOf(silentS)}${counted}, so look whether it is on and reaches this server`;
-}
-
-function failureOf({ attempt }: Explained): string {
-  if (attempt === undefined || attempt.message === "") return "";
-  return ` (${attempt.outcome.toLowerCase()} at r${attempt.revision}: ${attempt.message})`;
-}
-
-function progressOf({ attempt }: Explained, revision: bigint): string {
-  if (attempt?.revision !== revision) return " and has not begun";
-  if (attempt.outcome === "UNSPECIFIED") return ` and is ${attempt.state.toLowerCase()}`;
-  const because = attempt.message === "" ? "" : `: ${attempt.message}`;
-  return `; its last attempt ended as ${attempt.outcome.toLowerCase()}${because}`;
 }
 
 function spanOf(seconds: number): string {

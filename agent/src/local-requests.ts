@@ -1,0 +1,156 @@
+/** Carries out what people at the device asked, as far as it is for the agent that runs. */
+import type { Agent } from "./agent.ts";
+import type { Attempt } from "./attempt.ts";
+import type { Event } from "./events.ts";
+import type { Reply, Request } from "./request.ts";
+import { judgeRetry, judgeRollback, notNow, refuse, replyFor, wayBackOf } from "./request.ts";
+import { sentences } from "./states.ts";
+import { takeEnvelope } from "./take-envelope.ts";
+
+/** Tells what came of requests that have ended, and takes up the next one: an event for the machine. */
+export async function heedRequests(agent: Agent, signal: AbortSignal): Promise<Event | undefined> {
+  const { requests, log } = agent.ports;
+  for (const request of await requests.pending()) {
+    const reply = endOf(agent, request);
+    const met =
+      reply ?? (isUnderWay(agent, request) ? undefined : await meet(agent, request, signal));
+    if (met === undefined) continue;
+    if ("on" in met) return met;
+    log("info", "answered a request", { wish: request.wish.to, ...met });
+    await requests.answer(request.id, met);
+  }
+  return undefined;
+}
+
+/** The reply to a request whose attempt is over; undefined: it is not, or has not begun. */
+function endOf({ notebook }: Agent, { id, wish }: Request): Reply | undefined {
+  const { last, machine } = notebook.journal;
+  return last?.id === id ? replyFor(wish, last, machine.state) : undefined;
+}
+
+function isUnderWay({ notebook }: Agent, { id }: Request): boolean {
+  const { state } = notebook.journal.machine;
+  return "attempt" in state && state.attempt.id === id;
+}
+
+async function meet(agent: Agent, request: Request, signal: AbortSignal): Promise<Event | Reply> {
+  const { state } = agent.notebook.journal.machine;
+  const rests = state.name === "idle" || state.name === "stuck";
+  const gives = ["accepted", "fetching", "staged"].includes(state.name);
+  if (!rests && !(request.wish.to === "apply" && gives)) {
+    return notNow(
+      `r${state.attempt.revision} is ${state.name} (${sentences[state.name]}); ask again when that has ended`,
+    );
+  }
+  switch (request.wish.to) {
+    case "rollback":
+      return await rollback(agent, request.id, request.wish, signal);
+    case "retry":
+      return await retry(agent, request.id, request.wish.revision, signal);
+    case "apply":
+      return await apply(agent, request.id, signal);
+  }
+}
+
+async function rollback(
+  { ports, config, notebook }: Agent,
+  id: string,
+  { payloadSha256, generation }: { readonly payloadSha256: string; readonly generation: number },
+  signal: AbortSignal,
+): Promise<Event | Reply> {
+  const { links, nix } = ports;
+  const { channel } = config;
+  const running = await links.running();
+  const leaves = judgeRollback(notebook.trust, channel, running, payloadSha256);
+  if ("sentence" in leaves) return leaves;
+  const profile = { current: (await links.profile()).number, all: await links.generations() };
+  const { before } = notebook.trust.channels[channel] ?? {};
+  const to = wayBackOf(profile, leaves.storePath, before?.storePath, generation);
+  if ("sentence" in to) return to;
+  const named = `generation ${to.number} (${to.storePath})`;
+  const whole =
+    (await nix.isValid(to.storePath, signal)) &&
+    (await links.runnable(to.storePath, "bin/switch-to-configuration"));
+  if (!whole) {
+    return refuse(
+      `${named} is not whole in the store; repair it with \`nix-store --repair-path\`, or name another with --generation`,
+    );
+  }
+  if (generation === 0 && !(await links.runnable(to.storePath, "sw/bin/nix-ota-agent"))) {
+    return refuse(
+      `${named} has no agent, so no update would follow; name it with --generation to go back to it nevertheless`,
+    );
+  }
+  await links.root("prev", to.storePath);
+  const { revision, storePath } = leaves;
+  return {
+    on: "rollbackAsked",
+    attempt: { id, channel, revision, payloadSha256: leaves.payloadSha256, storePath },
+    plan: {
+      order: "switch",
+      rebootRequired: false,
+      oneShot: false,
+      healthCmd: "",
+      healthyBefore: true,
+      inspected: notebook.now(),
+    },
+    prev: {
+      running: to.storePath,
+      booted: await links.booted(),
+      profile: to.storePath,
+      generation: to.number,
+      failedUnits: (await ports.health.failedUnits(signal)) ?? [],
+      inContact: false,
+      ...(before?.storePath === to.storePath ? { committed: before } : {}),
+    },
+  };
+}
+
+/** Let in first, durably: a crash between that and the attempt finds it let in, and goes on. */
+async function retry(
+  agent: Agent,
+  id: string,
+  revision: number,
+  signal: AbortSignal,
+): Promise<Event | Reply> {
+  const { notebook, config, ports } = agent;
+  const { tally } = notebook.journal.machine;
+  const judged = judgeRetry(notebook.trust, config.channel, tally, revision);
+  if ("sentence" in judged) return judged;
+  const envelope = await ports.manifests.read(judged.payloadSha256);
+  if (envelope === undefined) {
+    return notNow(
+      `the manifest of r${judged.revision} is gone from the state directory; it is tried when the server offers it`,
+    );
+  }
+  if (judged.lifts) await notebook.record({ on: "retryAsked", revision: judged.revision });
+  return await begin(agent, id, envelope, false, signal);
+}
+
+async function apply(agent: Agent, id: string, signal: AbortSignal): Promise<Event | Reply> {
+  const envelope = await agent.ports.bundles.read(id, "manifest");
+  if (envelope === undefined)
+    return refuse("the bundle is gone from the state directory; apply it again");
+  return await begin(agent, id, envelope, true, signal);
+}
+
+async function begin(
+  agent: Agent,
+  id: string,
+  envelope: Uint8Array,
+  bundled: boolean,
+  signal: AbortSignal,
+): Promise<Event | Reply> {
+  const from: Pick<Attempt, "id" | "bundled"> = { id, ...(bundled ? { bundled } : {}) };
+  const taken = await takeEnvelope(agent, envelope, 0, from, signal);
+  switch (taken.found) {
+    case "news":
+      return taken.event;
+    case "refused":
+      return refuse(taken.reason);
+    case "hold":
+      return { status: 0, sentence: taken.reason };
+    default:
+      return notNow("the device is at this very manifest already; wait for its end");
+  }
+}
