@@ -60,7 +60,9 @@ describe.each(DATABASES)("publishing on %s", (kind) => {
 
   test("a first publish makes the channel and what is served is what was signed, byte for byte", async () => {
     const r1 = envelope({ channel: "first", revision: 1n });
-    expect(await current("first")).toBe("nothing is published on first");
+    expect(await current("first")).toBe(
+      "nothing is published on first; publish a release with `nix-ota publish`",
+    );
     expect(await publish([r1])).toBe("created");
     expect(await current("first")).toEqual(r1);
     const { channel } = await server.operator.channel.getChannel({ name: "first" });
