@@ -8,6 +8,8 @@ export async function leaveQuiet(agent: Agent): Promise<void> {
   const { ports, notebook, contact } = agent;
   const { directive } = contact;
   if (notebook.journal.machine.state.name !== "idle" || directive?.verdict.case !== "hold") return;
+  // A committed closure that waits for its reboot: the whole agent sees when its window opens.
+  if (notebook.journal.machine.firstBoot !== undefined) return;
   const { reason, explanation } = directive.verdict.value;
   // The one hold that the device answers.
   if (reason === HoldReason.SERVER_BEHIND || directive.retryRevision !== 0n) return;

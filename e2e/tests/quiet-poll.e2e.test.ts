@@ -52,3 +52,10 @@ test("a running agent is left alone", async () => {
   );
   await fridge.stopAgent();
 });
+
+test("while a reboot is waited for, the whole agent looks whether it may be made", async () => {
+  await fleet.publish(await fleet.build({ gen: 2, kernel: "6.6.31" }));
+  for (let starts = 0; starts < 3; starts += 1) await fridge.once();
+  expect(await fridge.status()).toMatchObject({ committedRevision: 2, firstBootRevision: 2 });
+  expect(await quietReports()).toBeUndefined();
+});
