@@ -176,7 +176,8 @@ let
         ''
           mkdir -p $out/etc/nix-ota
           printf '%s\n' "$agentJson" > $out/etc/nix-ota/agent.json
-          printf '%s' "$agentUnit" > $units/nix-ota-agent.service
+          # The unit of another agent is another file, as it is where units name store paths.
+          printf '%s\n# %s\n' "$agentUnit" "$agentVersion" > $units/nix-ota-agent.service
           want nix-ota-agent.service
           # The checkout that the agent runs from may be somebody's home, and a test waits for no rest.
           mkdir $units/nix-ota-agent.service.d
@@ -194,6 +195,7 @@ let
     }
   '' {
     inherit gen host agentJson;
+    inherit agentVersion;
     agentUnit = builtins.readFile ../../agent/systemd/nix-ota-agent.service;
     bootUnit = builtins.readFile ../../agent/systemd/nix-ota-boot.service;
     startApplication =
