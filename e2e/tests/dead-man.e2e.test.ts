@@ -101,8 +101,11 @@ describe("a dead-man that fires", () => {
     await fridge.once();
     const { journal } = await records(fridge);
     expect(journal?.last?.outcome).toBe("applied");
+    const holder = await lockHolder(fridge);
     const agent = await fridge.startAgent();
-    await eventually("an agent", async () => ((await lockHolder(fridge)) ? true : undefined));
+    await eventually("an agent at work", async () =>
+      (await lockHolder(fridge)) === holder ? undefined : true,
+    );
     await fire(fridge, journal?.last?.id);
     expect(agent.exit).toBeUndefined();
     await fridge.stopAgent();
@@ -200,8 +203,9 @@ async function fire(fridge: FleetDevice, id?: string): Promise<void> {
 
 const state = async (fridge: FleetDevice) => (await records(fridge)).journal?.machine.state.name;
 
-async function lockHolder({ device: { stateDir } }: FleetDevice): Promise<boolean> {
-  return (await readFile(`${stateDir}/lock`, "utf8").catch(() => "")) !== "";
+/** The process that took the lock last, in the numbers of the device. */
+async function lockHolder({ device: { stateDir } }: FleetDevice): Promise<string> {
+  return await readFile(`${stateDir}/lock`, "utf8");
 }
 
 /** Whether everything is as before the attempt, and the attempt over. */
