@@ -18,6 +18,9 @@ export interface RunningAgent {
 
 const TRIES = 3;
 
+/** Between two looks at an agent that is given time. */
+const LOOK_MS = 1_000;
+
 /** Going back must not depend on a network, nor on credentials that only the agent's service has. */
 const UNASKED = { got: "silence", message: "the dead-man asks no server" } as const;
 
@@ -66,7 +69,8 @@ async function takeFrom(
     if (free !== undefined) return { release: free, agentLived: tries > 0 };
     const patience = patienceMs(journal, { bootId, ms: ports.clock.monotonicMs() }, settings);
     if (patience > 0) {
-      await ports.clock.sleep(patience, signal);
+      // It may well bring the attempt to its end before that.
+      await ports.clock.sleep(Math.min(patience, LOOK_MS), signal);
       continue;
     }
     tries += 1;
