@@ -212,7 +212,7 @@ describe("a device on a slow or metered link", () => {
       bandwidthLimit: 65_536,
       byteBudget: { bytes: 131_072, hours },
     });
-    await published({ bigMebibytes: 1 });
+    await published({ bigMebibytes: 8 });
     let code: number | null = 5;
     for (let period = 0; code === 5 && period < 6; period += 1) {
       await fridge.device.run([

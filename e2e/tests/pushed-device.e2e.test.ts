@@ -12,6 +12,8 @@ type Status = { readonly server: { readonly rung?: string; readonly explanation:
 let fleet: Fleet;
 let proxy: Proxy;
 let fridge: FleetDevice;
+/** How the device, and each closure's own agent, comes to the server. */
+let access: Readonly<Record<string, unknown>>;
 
 /** A device that would poll once an hour, behind TLS by an authority of its own. */
 beforeAll(async () => {
@@ -29,10 +31,13 @@ beforeAll(async () => {
       location: ["grpc_pass grpc://UPSTREAM", "client_body_timeout 1h"],
     },
   );
-  fridge = await fleet.device("fridge", await fleet.build({ gen: 0 }), {
+  access = {
     server: proxy.url,
     serverCaFile: certificate.authority,
     allowInsecureServer: false,
+  };
+  fridge = await fleet.device("fridge", await fleet.build({ gen: 0 }), {
+    ...access,
     pollInterval: 3_600,
     settings: { poll: { minMs: 50, maxMs: 3_600_000 } },
   });
@@ -51,7 +56,7 @@ test("a device takes a release the moment it is published, and tells how it hear
     async () => ((await fridge.status()) as Status).server.rung === "stream" || undefined,
     { describe },
   );
-  const storePath = await fleet.build({ gen: 1 });
+  const storePath = await fleet.build({ gen: 1, agentJson: { ...fleet.agentJson(), ...access } });
   await fleet.publish(storePath);
   const ended = await eventually(
     "the end of the attempt",
