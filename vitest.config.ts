@@ -1,3 +1,5 @@
+import { availableParallelism } from "node:os";
+
 import { configDefaults, defineConfig } from "vitest/config";
 
 import { ClosingLine } from "./scripts/closing-line.ts";
@@ -22,6 +24,8 @@ export default defineConfig({
           exclude: [...configDefaults.exclude, "**/*.db.test.ts", "**/*.e2e.test.ts"],
           // Rules keep nothing between calls; loading them anew for every file takes longer than the tests.
           isolate: false,
+          // By itself vitest leaves one of two cores idle.
+          maxWorkers: Math.max(2, availableParallelism() - 1),
           testTimeout: MINUTE,
           sequence: { groupOrder: 0 },
         },
