@@ -49,6 +49,15 @@ export class Operator {
     return devices.find(({ id }) => id === deviceId);
   }
 
+  /** How the attempts of a device ended, in the order of their events: one for each attempt. */
+  async outcomes(deviceId: string): Promise<readonly string[]> {
+    return (await this.events(deviceId)).flatMap(({ attempt }) =>
+      attempt === undefined || attempt.outcome === Outcome.UNSPECIFIED
+        ? []
+        : [nameOf(Outcome, attempt.outcome) ?? "UNSPECIFIED"],
+    );
+  }
+
   /** State and end of the attempt that the device reported last. */
   async lastEnded(deviceId: string): Promise<Ended | undefined> {
     const device = await this.device(deviceId);

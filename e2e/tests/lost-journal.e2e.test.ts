@@ -1,4 +1,3 @@
-import { Outcome } from "@nix-ota/proto/nixota/v1/device_pb";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 
 import type { FleetDevice } from "../src/fleet-device.ts";
@@ -25,16 +24,16 @@ describe.each(["prove-first", "switch"] as const)(
       await fleet.publish(good);
       const fridge = await lost(order);
       await fridge.once();
-      expect(await resting(fridge)).toEqual([good, good, good]);
-      expect(await ends(fridge)).toEqual(["APPLIED"]);
+      expect(await fridge.resting()).toEqual([good, good, good]);
+      expect(await fleet.operator.outcomes(fridge.name)).toEqual(["APPLIED"]);
     });
 
     test("goes back when that fails", async () => {
       await fleet.publish(await fleet.build({ gen: 2, mode: "fail-health" }));
       const fridge = await lost(order);
       await fridge.once();
-      expect(await resting(fridge)).toEqual([factory, factory, factory]);
-      expect(await ends(fridge)).toEqual(["ROLLED_BACK"]);
+      expect(await fridge.resting()).toEqual([factory, factory, factory]);
+      expect(await fleet.operator.outcomes(fridge.name)).toEqual(["ROLLED_BACK"]);
     });
   },
 );
@@ -48,20 +47,4 @@ async function lost(order: "prove-first" | "switch"): Promise<FleetDevice> {
   const { stateDir } = fridge.device;
   await fridge.device.run(["rm", `${stateDir}/journal.a`, `${stateDir}/journal.b`]);
   return fridge;
-}
-
-/** What runs, what the profile names, what boots next. */
-async function resting({ device }: FleetDevice) {
-  const { running, profile, bootDefault } = await device.links();
-  return [running, profile, bootDefault];
-}
-
-/** How the attempts of a device ended, as the server keeps it. */
-async function ends({ name }: FleetDevice): Promise<(string | undefined)[]> {
-  const names = Object.entries(Outcome);
-  return (await fleet.operator.events(name)).flatMap(({ attempt }) =>
-    attempt === undefined || attempt.outcome === Outcome.UNSPECIFIED
-      ? []
-      : [names.find(([, number]) => number === attempt.outcome)?.[0]],
-  );
 }

@@ -38,7 +38,7 @@ describe("a device outside its window", () => {
     const fridge = await fleet.device("nightly", factory, { windows: windowIn(6) });
     const storePath = await published();
     expect((await fridge.once()).code).toBe(5);
-    expect(await resting(fridge)).toEqual([factory, factory, factory]);
+    expect(await fridge.resting()).toEqual([factory, factory, factory]);
     await fridge.device.run(["nix-store", "--check-validity", storePath]);
     const waits = /^waits for its window, which opens \d{4}-/;
     expect(await status(fridge)).toMatchObject({
@@ -55,7 +55,7 @@ describe("a device outside its window", () => {
     fleet.own.cache.resetTraffic();
     await fridge.configure({ windows: windowIn(0) });
     expect((await fridge.once()).code).toBe(0);
-    expect(await resting(fridge)).toEqual([storePath, storePath, storePath]);
+    expect(await fridge.resting()).toEqual([storePath, storePath, storePath]);
     expect(fleet.own.cache.traffic().nars).toBe(0);
   });
 
@@ -86,12 +86,12 @@ describe("a program that inhibits", () => {
     });
     expect(said).toMatch(/^milking \(process \d+\) holds updates back/);
     expect((await status(fridge)).holds).toEqual([said]);
-    expect(await resting(fridge)).toEqual([factory, factory, factory]);
+    expect(await fridge.resting()).toEqual([factory, factory, factory]);
     await fridge.device.run(["touch", "/run/done"]);
     expect((await inhibitor.exited).code).toBe(7);
     await applied(fridge);
     await fridge.stopAgent();
-    expect(await resting(fridge)).toEqual([storePath, storePath, storePath]);
+    expect(await fridge.resting()).toEqual([storePath, storePath, storePath]);
   });
 
   test("that comes in the middle of an update waits for its end", async () => {
@@ -123,7 +123,7 @@ describe("a program that inhibits", () => {
     await fridge.device.run(["rm", "/run/busy"]);
     await applied(fridge);
     await fridge.stopAgent();
-    expect(await resting(fridge)).toEqual([storePath, storePath, storePath]);
+    expect(await fridge.resting()).toEqual([storePath, storePath, storePath]);
   });
 });
 
@@ -146,7 +146,7 @@ test("a person puts updates off over a reboot, until the time is up or it is tak
     await fridge.inhibit("--end")
   ).exited;
   expect((await fridge.once()).code).toBe(0);
-  expect(await resting(fridge)).toEqual([storePath, storePath, storePath]);
+  expect(await fridge.resting()).toEqual([storePath, storePath, storePath]);
 
   await published();
   await (
@@ -170,7 +170,7 @@ describe("a device on a slow or metered link", () => {
     const agent = await fridge.startAgent();
     await applied(fridge);
     await fridge.stopAgent();
-    expect(await resting(fridge)).toEqual([storePath, storePath, storePath]);
+    expect(await fridge.resting()).toEqual([storePath, storePath, storePath]);
     const tookS = (loggedAtMs(agent, "staged") - loggedAtMs(agent, "fetching")) / 1000;
     const { narBytes } = fleet.own.cache.traffic();
     expect(narBytes).toBeGreaterThan(4 * 1024 ** 2);
@@ -199,7 +199,7 @@ describe("a device on a slow or metered link", () => {
     await fridge.configure({ bandwidthLimit: null, byteBudget: { bytes: 2 ** 30, hours } });
     const last = await nars();
     expect(last.code, last.stderr).toBe(0);
-    expect(await resting(fridge)).toEqual([storePath, storePath, storePath]);
+    expect(await fridge.resting()).toEqual([storePath, storePath, storePath]);
     // What had arrived was not fetched again, but for the file in which the copy was stopped.
     const whole = await fleet.device("unmetered", factory);
     fleet.own.cache.resetTraffic();
@@ -259,10 +259,10 @@ describe("a device without space", () => {
     const ended = await fleet.operator.lastEnded(fridge.name);
     expect(ended).toMatchObject({ outcome: "FAILED", failure: "NO_SPACE" });
     expect(ended?.message).toContain("/run/boot has 0.0 MiB free");
-    expect(await resting(fridge)).toEqual([factory, factory, factory]);
+    expect(await fridge.resting()).toEqual([factory, factory, factory]);
     const storePath = await published();
     expect((await fridge.once()).code).toBe(0);
-    expect(await resting(fridge)).toEqual([storePath, storePath, storePath]);
+    expect(await fridge.resting()).toEqual([storePath, storePath, storePath]);
   });
 });
 
@@ -291,7 +291,7 @@ describe("own generations", () => {
       expect(await generationPaths(fridge)).toEqual([factory, byHand, fourth, fifth]);
       const entries = await device.run(["ls", "/boot/loader/entries"]);
       expect(entries.split("\n")).toEqual([1, 4, 6, 7].map((n) => `nixos-generation-${n}.conf`));
-      expect(await resting(fridge)).toEqual([fifth, fifth, fifth]);
+      expect(await fridge.resting()).toEqual([fifth, fifth, fifth]);
     },
   );
 });
@@ -342,10 +342,4 @@ async function applied(fridge: FleetDevice): Promise<void> {
       (await fleet.operator.lastEnded(fridge.name))?.outcome === "APPLIED" ? true : undefined,
     { describe: () => fridge.agent?.stderr().slice(-2000) ?? "" },
   );
-}
-
-/** What runs, what the profile names, what boots next. */
-async function resting({ device }: FleetDevice) {
-  const { running, profile, bootDefault } = await device.links();
-  return [running, profile, bootDefault];
 }

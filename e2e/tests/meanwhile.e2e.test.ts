@@ -1,4 +1,3 @@
-import { Outcome } from "@nix-ota/proto/nixota/v1/device_pb";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 
 import { eventually } from "../src/eventually.ts";
@@ -42,12 +41,12 @@ describe("while a device updates", () => {
       quarantinedRevisions: [],
       lastAttempt: { outcome: "rolled_back", failureCode: "CONTACT_LOST" },
     });
-    expect(await resting(fridge)).toEqual([factory, factory, factory]);
+    expect(await fridge.resting()).toEqual([factory, factory, factory]);
     await fleet.restartServer("killed");
     await ended(fridge, "APPLIED");
     await fridge.stopAgent();
-    expect(await resting(fridge)).toEqual([storePath, storePath, storePath]);
-    expect(await ends(fridge)).toEqual(["ROLLED_BACK", "APPLIED"]);
+    expect(await fridge.resting()).toEqual([storePath, storePath, storePath]);
+    expect(await fleet.operator.outcomes(fridge.name)).toEqual(["ROLLED_BACK", "APPLIED"]);
   });
 
   test("a server that was away before is not the release's fault", async () => {
@@ -65,7 +64,7 @@ describe("while a device updates", () => {
     await fleet.restartServer("killed");
     await ended(fridge, "APPLIED");
     await fridge.stopAgent();
-    expect(await ends(fridge)).toEqual(["APPLIED"]);
+    expect(await fleet.operator.outcomes(fridge.name)).toEqual(["APPLIED"]);
   });
 
   test("a newer release takes the place of one whose copy stalls", async () => {
@@ -82,8 +81,8 @@ describe("while a device updates", () => {
     const newer = await published();
     await ended(fridge, "APPLIED");
     await fridge.stopAgent();
-    expect(await resting(fridge)).toEqual([newer, newer, newer]);
-    expect(await ends(fridge)).toEqual(["SUPERSEDED", "APPLIED"]);
+    expect(await fridge.resting()).toEqual([newer, newer, newer]);
+    expect(await fleet.operator.outcomes(fridge.name)).toEqual(["SUPERSEDED", "APPLIED"]);
     const roots = (await fridge.device.gcRoots()).map(({ link }) => link);
     expect(roots.filter((link) => link.includes("nix-ota")).length).toBe(1);
   });
@@ -97,8 +96,8 @@ describe("an agent", () => {
     const storePath = await published();
     await fridge.crash("probation", "entered");
     const resumed = await fridge.once();
-    expect(await resting(fridge), resumed.stderr).toEqual([storePath, storePath, storePath]);
-    expect(await ends(fridge)).toEqual(["APPLIED"]);
+    expect(await fridge.resting(), resumed.stderr).toEqual([storePath, storePath, storePath]);
+    expect(await fleet.operator.outcomes(fridge.name)).toEqual(["APPLIED"]);
   });
 
   test("beside which a second one starts makes one attempt", async () => {
@@ -107,8 +106,8 @@ describe("an agent", () => {
     const both = await Promise.all([fridge.once(), fridge.once()]);
     // The second gives up when the first takes too long.
     expect(both.map(({ code }) => code)).toContain(0);
-    expect(await resting(fridge)).toEqual([storePath, storePath, storePath]);
-    expect(await ends(fridge)).toEqual(["APPLIED"]);
+    expect(await fridge.resting()).toEqual([storePath, storePath, storePath]);
+    expect(await fleet.operator.outcomes(fridge.name)).toEqual(["APPLIED"]);
   });
 
   test("that dies before the first byte has the floor for good", async () => {
@@ -141,21 +140,5 @@ async function ended(fridge: FleetDevice, outcome: string): Promise<void> {
     async () =>
       (await fleet.operator.lastEnded(fridge.name))?.outcome === outcome ? true : undefined,
     { describe: () => fridge.agent?.stderr().slice(-2000) ?? "" },
-  );
-}
-
-/** What runs, what the profile names, what boots next. */
-async function resting({ device }: FleetDevice) {
-  const { running, profile, bootDefault } = await device.links();
-  return [running, profile, bootDefault];
-}
-
-/** How the attempts of a device ended, as the server keeps it. */
-async function ends({ name }: FleetDevice): Promise<(string | undefined)[]> {
-  const names = Object.entries(Outcome);
-  return (await fleet.operator.events(name)).flatMap(({ attempt }) =>
-    attempt === undefined || attempt.outcome === Outcome.UNSPECIFIED
-      ? []
-      : [names.find(([, number]) => number === attempt.outcome)?.[0]],
   );
 }
