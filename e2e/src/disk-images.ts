@@ -109,7 +109,7 @@ export class DiskImages implements AsyncDisposable {
     if (this.#holder === undefined) return;
     const mounted = existsSync(this.#path("all.img")) ? [join(this.#folder, "all")] : [];
     const argv = ["umount", "--", ...FOLDERS.map((folder) => join(this.#dir, folder)), ...mounted];
-    const inside = ["nsenter", "-t", `${this.holderPid}`, "-m", "--", ...argv];
+    const inside = ["nsenter", "-t", `${this.holderPid}`, "-m", "-r", "-w", "--", ...argv];
     expectSuccess(inside, await runCommand(inside));
     await this.#dropMounts();
   }

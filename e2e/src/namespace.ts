@@ -40,11 +40,11 @@ export class Namespace {
     this.initPid = initPid;
     this.#env = options.env;
     const user = needsUserNamespace(options) ? ["-U", "--preserve-credentials"] : [];
-    // -r: entering a mount namespace alone would leave the root directory that this process may
-    // have been confined to.
+    // -r, -w: entering a mount namespace alone would leave the root directory that this process may
+    // have been confined to, and leave it in a folder that is nowhere in there.
     this.#enter = [
       ...asUser(options),
-      ...["nsenter", "-t", `${initPid}`, ...user, "-m", "-p", "-r", "--"],
+      ...["nsenter", "-t", `${initPid}`, ...user, "-m", "-p", "-r", "-w", "--"],
     ];
   }
 
@@ -59,7 +59,7 @@ export class Namespace {
     const { mountsOf } = options;
     const holder = await ProcessHandle.start(
       [
-        ...(mountsOf === undefined ? [] : ["nsenter", "-t", `${mountsOf}`, "-m", "--"]),
+        ...(mountsOf === undefined ? [] : ["nsenter", "-t", `${mountsOf}`, "-m", "-r", "-w", "--"]),
         ...asUser(options),
         "unshare",
         ...rootMap,

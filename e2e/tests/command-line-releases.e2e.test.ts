@@ -187,7 +187,11 @@ process.stdout.write(sign(null, readFileSync(0), key).toString("base64") + "\\n"
     const build = publishArgv("flake", "--flake", flake);
     // What is not in the cache yet is not published; the sentence says what to copy.
     const lacking = await fleet.cli(...build);
-    expect(lacking).toMatchObject({ code: 1, stdout: "" });
+    expect(lacking, lacking.stderr).toMatchObject({
+      code: 1,
+      stdout: "",
+      stderr: expect.stringContaining("nix copy --to") as string,
+    });
     const [, storePaths = ""] = /nix copy --to \S+ (.*)$/mu.exec(lacking.stderr) ?? [];
     expect(storePaths.split(" ")).toHaveLength(2);
     await builder.publishToCache(storePaths.split(" "), cacheDir, key);

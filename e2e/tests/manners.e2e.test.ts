@@ -213,16 +213,22 @@ describe("a device on a slow or metered link", () => {
       byteBudget: { bytes: 131_072, hours },
     });
     await published({ bigMebibytes: 8 });
+    // A link on which a few mebibytes are not there before anybody can look.
+    using _link = fleet.own.cache.inject({
+      on: /\/nar\//,
+      fault: { kind: "trickle", bytes: 32_768, everyMs: 50 },
+    });
     let code: number | null = 5;
+    let stderr = "";
     for (let period = 0; code === 5 && period < 6; period += 1) {
       await fridge.device.run([
         "rm",
         "-f",
         ...["a", "b"].map((x) => `${fridge.device.stateDir}/traffic.${x}`),
       ]);
-      ({ code } = await fridge.once(120_000));
+      ({ code, stderr } = await fridge.once(120_000));
     }
-    expect(await fleet.operator.lastEnded(fridge.name)).toMatchObject({
+    expect(await fleet.operator.lastEnded(fridge.name), stderr).toMatchObject({
       outcome: "FAILED",
       failure: "TOO_MUCH_DATA",
       message: expect.stringContaining("raise it above the largest path") as string,
