@@ -308,7 +308,10 @@ export const allowedImports: readonly Row[] = [
   // The device: rules and states at the root, adapters beside them; only the command line joins the two.
   {
     files: "agent/src/main.ts",
-    imports: ["agent/src/{command-line,machine-log}.ts", "agent/src/quiet/poll-quietly.ts"],
+    imports: [
+      "agent/src/{command-line,lean-engine,machine-log}.ts",
+      "agent/src/quiet/poll-quietly.ts",
+    ],
     packages: [],
   },
   {
@@ -339,7 +342,7 @@ export const allowedImports: readonly Row[] = [
   },
   {
     files: "agent/src/{machine-clock,machine-log}.ts",
-    imports: ["agent/src/{agent-error,log-line,ports}.ts"],
+    imports: ["agent/src/{iso-time,agent-error,log-line,ports}.ts"],
     packages: ["node:*"],
     reaches: ["clock", "environment"],
   },

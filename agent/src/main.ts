@@ -1,4 +1,5 @@
 #!/usr/bin/env node
+import { keepEngineLean } from "./lean-engine.ts";
 import { machineLog } from "./machine-log.ts";
 import { pollQuietly } from "./quiet/poll-quietly.ts";
 
@@ -20,6 +21,7 @@ if (reason !== undefined) {
   machineLog("info", "asked", { found: "hold", reason });
 } else {
   // The whole agent takes several times as long to load as node takes to start.
+  if (command === "run") keepEngineLean();
   const { runCommandLine } = await import("./command-line.ts");
   process.exitCode = await runCommandLine(argv);
 }
