@@ -36,6 +36,20 @@ test("a lost journal counts its events on, or the outbox would take them for tol
   expect(waiting.map(({ number, attempt }) => [number, attempt?.id])).toEqual([[2, "bbbbbbbb"]]);
 });
 
+test("an older journal in place of one that decayed counts on as well", async () => {
+  const disk = memoryDisk();
+  const { box, start } = starts(disk);
+  const notebook = await start();
+  for (const id of ["aaaaaaaa", "bbbbbbbb"]) await notebook.reject(refused(id));
+  const told = await box.oldest(9);
+  await box.drop(told.map(({ id }) => id));
+  disk.tear("/state/journal.b");
+  await (await start()).reject(refused("cccccccc"));
+
+  const waiting = await box.oldest(9);
+  expect(waiting.map(({ attempt }) => attempt?.id)).toEqual(["cccccccc"]);
+});
+
 test("a lost trust record has its floor back from the attempt under way, and keeps it", async () => {
   const disk = memoryDisk();
   const { start } = starts(disk);

@@ -48,7 +48,11 @@ type Needs = Pick<Ports, "journal" | "trust" | "outbox" | "clock" | "chance" | "
 export async function openNotebook(ports: Needs, config: Config): Promise<Notebook> {
   const bootId = await ports.clock.bootId();
   const now = (): Moment => ({ bootId, ms: ports.clock.monotonicMs() });
-  let journal = (await ports.journal.read()) ?? firstJournal(now(), await ports.outbox.newest());
+  const newest = await ports.outbox.newest();
+  const stored = (await ports.journal.read()) ?? firstJournal(now(), newest);
+  // An older journal, where the newest is unreadable, knows less than was told: the outbox would
+  // take what comes next for something that the server has.
+  let journal = { ...stored, eventNumber: Math.max(stored.eventNumber, newest) };
   let trust = withFloorOf(journal.machine.state, await ports.trust.read());
   let progress = journal.fetch;
   // A crash may have come between journal and outbox. An event that was put already stays single.

@@ -101,8 +101,7 @@ async function follow(agent: Agent, mode: Mode, signal: AbortSignal): Promise<bo
     ports.overseer.doing(doing(notebook.journal));
     if (CHANGING.has(name)) ports.inhibition.close();
     else ports.inhibition.reopen();
-    const asks = await requested(agent, signal);
-    if (asks !== undefined && (await notebook.record(asks))) continue;
+    if (await moved(agent, signal)) continue;
     if (name === "idle" || name === "stuck") {
       if (await rest(agent, signal)) continue;
       if (mode === "answer") break;
@@ -121,7 +120,7 @@ async function follow(agent: Agent, mode: Mode, signal: AbortSignal): Promise<bo
       });
       if (found.found === "news" && (await notebook.record(found.event))) continue;
       if (mode === "once") break;
-      await pause(agent, untilPollMs(agent), signal);
+      await untilPoll(agent, untilPollMs(agent), signal);
       continue;
     }
     asked = true;
@@ -129,15 +128,15 @@ async function follow(agent: Agent, mode: Mode, signal: AbortSignal): Promise<bo
     if (waits > 0) {
       // A return that failed is never left for later: the device is between two systems.
       if (mode !== "run" && name !== "rollingBack" && waits > config.settings.once.waitMs) break;
-      await pause(agent, Math.min(waits, untilPollMs(agent)), signal);
-      await heed(agent, await poll(agent, signal));
+      if (await untilPoll(agent, Math.min(waits, untilPollMs(agent)), signal))
+        await heed(agent, await poll(agent, signal));
       continue;
     }
     const event = WATCHED.has(name)
       ? await workWatched(agent, signal)
       : await workOnce(agent, signal);
-    const moved = event !== undefined && (await notebook.record(event));
-    if (moved && event.on !== "held") continue;
+    const went = event !== undefined && (await notebook.record(event));
+    if (went && event.on !== "held") continue;
     if (event?.on === "held") await tellHold(agent, event.reason, signal);
     if (mode === "answer") break;
     if (mode === "once") {
@@ -147,10 +146,12 @@ async function follow(agent: Agent, mode: Mode, signal: AbortSignal): Promise<bo
       await heed(agent, await poll(agent, signal));
       continue;
     }
-    if (event?.on === "held" && event.lookAgainMs !== undefined) await standBy(agent, signal);
-    else await pause(agent, untilPollMs(agent), signal);
+    const due =
+      event?.on === "held" && event.lookAgainMs !== undefined
+        ? await standBy(agent, signal)
+        : await untilPoll(agent, untilPollMs(agent), signal);
     // What is staged asks by itself before it goes on.
-    if (name !== "staged") await heed(agent, await poll(agent, signal));
+    if (due && name !== "staged") await heed(agent, await poll(agent, signal));
   }
   return refused;
 }
@@ -163,16 +164,39 @@ async function tellHold(agent: Agent, reason: string, signal: AbortSignal): Prom
   if (untold && contact.misses === 0) await checkIn(agent, signal);
 }
 
-/** Until the next poll is due, or what holds the update back on the device itself is over. */
-async function standBy(agent: Agent, signal: AbortSignal): Promise<void> {
+/** Until the next poll is due, or what holds the update back on the device itself is over. As `untilPoll`. */
+async function standBy(agent: Agent, signal: AbortSignal): Promise<boolean> {
   const { clock } = agent.ports;
   const dueMs = clock.monotonicMs() + untilPollMs(agent);
   for (let leftMs = dueMs - clock.monotonicMs(); leftMs > 0; leftMs = dueMs - clock.monotonicMs()) {
     const { name } = agent.notebook.journal.machine.state;
     const hold = name === "fetching" ? await budgetHold(agent) : await takeLeave(agent);
-    if (hold === undefined) return;
-    if (await pause(agent, Math.min(leftMs, hold.lookAgainMs), signal)) return;
+    if (hold === undefined) return true;
+    const woken = await pause(agent, Math.min(leftMs, hold.lookAgainMs), signal);
+    if (woken === "pushed") return true;
+    if (woken === "asked" && (await moved(agent, signal))) return false;
   }
+  return true;
+}
+
+/**
+ * Until so many milliseconds are over or the server has something to say, and what people at the
+ * device ask is met meanwhile. False: that moved the machine before a poll was due.
+ */
+async function untilPoll(agent: Agent, ms: number, signal: AbortSignal): Promise<boolean> {
+  const { clock } = agent.ports;
+  const dueMs = clock.monotonicMs() + ms;
+  for (let leftMs = ms; leftMs > 0; leftMs = dueMs - clock.monotonicMs()) {
+    if ((await pause(agent, leftMs, signal)) !== "asked") return true;
+    if (await moved(agent, signal)) return false;
+  }
+  return true;
+}
+
+/** Whether what people at the device ask moves the machine. */
+async function moved(agent: Agent, signal: AbortSignal): Promise<boolean> {
+  const asks = await requested(agent, signal);
+  return asks !== undefined && (await agent.notebook.record(asks));
 }
 
 /** What people at the device ask. Loaded when somebody does. */
@@ -182,16 +206,20 @@ async function requested(agent: Agent, signal: AbortSignal): Promise<Event | und
   return await heedRequests(agent, signal);
 }
 
-/** Until the time is over, or the server or somebody at the device has something to say: whether one has. */
-async function pause({ ports }: Agent, ms: number, signal: AbortSignal): Promise<boolean> {
+/** Until the time is over, or the server or somebody at the device has something to say. */
+async function pause(
+  { ports }: Agent,
+  ms: number,
+  signal: AbortSignal,
+): Promise<"over" | "pushed" | "asked"> {
   ports.overseer.comesBy(waitPatienceMs(ms));
   const over = new AbortController();
   const either = AbortSignal.any([signal, over.signal]);
   try {
     return await Promise.race([
-      ports.clock.sleep(ms, either).then(() => false),
-      ports.server.pushed(either).then(() => true),
-      ports.requests.arrived(either).then(() => true),
+      ports.clock.sleep(ms, either).then(() => "over" as const),
+      ports.server.pushed(either).then(() => "pushed" as const),
+      ports.requests.arrived(either).then(() => "asked" as const),
     ]);
   } finally {
     over.abort();
@@ -248,6 +276,7 @@ export async function workOnce(agent: Agent, signal: AbortSignal): Promise<Event
 
 /** The same beside polls, which report progress and may bring something that ends the work. */
 async function workWatched(agent: Agent, signal: AbortSignal): Promise<Event | undefined> {
+  const { ports } = agent;
   const given = new AbortController();
   const both = AbortSignal.any([signal, given.signal]);
   const working = workOnce(agent, both);
@@ -257,28 +286,39 @@ async function workWatched(agent: Agent, signal: AbortSignal): Promise<Event | u
     () => (over = true),
   );
   let interruption: Event | undefined;
-  const watching = (async () => {
+  let broke: { readonly cause: unknown } | undefined;
+  const watch = async () => {
+    let dueMs = ports.clock.monotonicMs() + untilPollMs(agent);
     while (!over) {
-      await Promise.race([done, pause(agent, untilPollMs(agent), both)]);
+      const leftMs = Math.max(0, dueMs - ports.clock.monotonicMs());
+      const woken = await Promise.race([done, pause(agent, leftMs, both)]);
       if (over) return;
       const asks = await requested(agent, both);
-      const found = asks === undefined ? await poll(agent, both) : undefined;
+      const polls = asks === undefined && woken !== "asked";
+      const found = polls ? await poll(agent, both) : undefined;
+      if (polls) dueMs = ports.clock.monotonicMs() + untilPollMs(agent);
       const event = asks ?? (found?.found === "news" ? found.event : undefined);
       if (event === undefined || event.on === "retryAsked") continue;
       interruption = event;
       given.abort();
       return;
     }
-  })();
+  };
+  // Whatever ends the watch ends the work: nobody would hear a withdrawal any more.
+  const watching = watch().catch((cause: unknown) => {
+    if (!both.aborted) broke = { cause };
+    given.abort();
+  });
   try {
     const event = await working;
     given.abort();
     // The watch ends by the abort; what it was doing then is of no matter any more.
-    await watching.catch(() => undefined);
+    await watching;
     return interruption ?? event;
   } catch (cause) {
     given.abort();
-    await watching.catch(() => undefined);
+    await watching;
+    if (broke !== undefined) throw broke.cause;
     if (interruption !== undefined && !signal.aborted) return interruption;
     throw cause;
   }
