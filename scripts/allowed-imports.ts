@@ -367,7 +367,7 @@ export const allowedImports: readonly Row[] = [
   {
     files: "agent/src/{agent-lock,beside/*}.ts",
     imports: [
-      "agent/src/{agent-error,agent-lock,dead-man,ports}.ts",
+      "agent/src/{agent-error,agent-lock,dead-man,foreign-words,ports}.ts",
       "agent/src/{beside,process}/*.ts",
     ],
     packages: ["node:*"],

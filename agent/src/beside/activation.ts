@@ -1,5 +1,6 @@
 import { existsSync } from "node:fs";
 
+import { foreignWords } from "../foreign-words.ts";
 import type { Activation, ActivationResult, Clock, Disk } from "../ports.ts";
 import { isLocked } from "../process/file-lock.ts";
 import type { Runner } from "./runner.ts";
@@ -45,7 +46,7 @@ export function activationBeside(
 
   const lastWords = async (name: string) => {
     const lines = (await text(file(name, "log"), 128 * 1024))?.trim().split("\n") ?? [];
-    return (lines.at(-1) ?? "").slice(0, 300);
+    return foreignWords(lines.at(-1) ?? "", 300);
   };
 
   /** The result, of a run that ended between two looks as well. */

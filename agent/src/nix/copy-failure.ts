@@ -1,4 +1,5 @@
 import type { Failure, FailureCodeName } from "../failure.ts";
+import { foreignWords } from "../foreign-words.ts";
 
 interface Reading {
   readonly pattern: RegExp;
@@ -51,10 +52,7 @@ export function copyFailure(code: number, messages: readonly string[]): Failure 
     messages.find((line) => reading?.pattern.test(line)) ??
     messages.at(-1) ??
     `nix exited with ${code}`;
-  const sentence = said
-    .replace(/^error:\s*/i, "")
-    .replaceAll(/\s+/g, " ")
-    .slice(0, 700);
+  const sentence = foreignWords(said.replace(/^error:\s*/i, ""), 700);
   return reading === undefined
     ? { code: "TOOL_FAILED", message: `nix could not copy the closure: ${sentence}` }
     : { code: reading.code, message: `${sentence}; ${reading.remedy}` };

@@ -1,4 +1,5 @@
 import { AgentError } from "../agent-error.ts";
+import { foreignWords } from "../foreign-words.ts";
 import type { Command, Ended } from "../process/run-command.ts";
 import { runCommand } from "../process/run-command.ts";
 
@@ -114,5 +115,5 @@ export function succeeded(what: string, ended: Ended): string {
 }
 
 export function lastLine(text: string): string {
-  return (text.trim().split("\n").at(-1) ?? "").slice(0, 500);
+  return foreignWords(text.trim().split("\n").at(-1) ?? "", 500);
 }

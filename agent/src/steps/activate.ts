@@ -50,12 +50,12 @@ export const activate: Step<"activate"> = async (agent, { attempt, prev, action 
   }
   if (running === prev.running) {
     if (result.ended === "exited" && result.code === NEEDS_REBOOT)
-      return failed("inhibited", "ACTIVATION_REFUSED", `${ended(result)}; a reboot is needed`);
+      return failed("inhibited", "ACTIVATION_REFUSED", `${ended(result)}, for a reboot is needed`);
     return refused(result)
       ? failed(
           "untouched",
           result.ended === "busy" ? "SWITCH_BUSY" : "ACTIVATION_REFUSED",
-          `${ended(result)}; nothing was activated`,
+          `${ended(result)} before anything was activated`,
         )
       : failed("broken", codeOf(result), `${ended(result)} and the closure does not run`);
   }

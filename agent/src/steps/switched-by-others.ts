@@ -5,6 +5,6 @@ export const switchedByOthers = (running: string): Event => ({
   on: "linksChanged",
   failure: {
     code: "LINKS_CHANGED",
-    message: `${running === "" ? "no system" : running} runs, which this agent did not activate; somebody else switched meanwhile`,
+    message: `${running === "" ? "no system" : running} runs, which this agent did not activate, so somebody else switched meanwhile`,
   },
 });
