@@ -53,7 +53,10 @@ export interface Chance {
 /** The durable state of the machine. Written before anything it announces is done. */
 export interface JournalStore {
   read(): Promise<Journal | undefined>;
+  /** Once something on the device is changed, also where the file system is full. */
   write(journal: Journal): Promise<void>;
+  /** Sees to it that there is room for that; no error where there is none any more. */
+  keepRoom(): Promise<void>;
 }
 
 /** Floors, commits and quarantine: what must never be forgotten. */

@@ -58,7 +58,7 @@ function pausing(store: JournalStore, state: string, leaving: boolean): JournalS
     await gone;
   };
   return {
-    read: async () => await store.read(),
+    ...store,
     async write(next) {
       const { name } = next.machine.state;
       if (!over && leaving && current === state && name !== state) await pause();

@@ -60,7 +60,7 @@ async function watch(...[act, moment, alone]: Parameters<Watch>): Promise<void> 
 function dying(store: JournalStore, state: string, leaving: boolean): JournalStore {
   let current = "";
   return {
-    read: async () => await store.read(),
+    ...store,
     async write(next) {
       const { name } = next.machine.state;
       if (leaving && current === state && name !== state) await end();

@@ -8,6 +8,7 @@ export const tidy: Step<"tidy"> = async ({ ports, notebook }, _effect, signal) =
   await ports.links.unroot("stuck");
   if (notebook.journal.machine.firstBoot === undefined) await ports.links.unroot("first-boot");
   await ports.activation.forget(undefined);
+  await ports.journal.keepRoom();
   const channels = Object.values(notebook.trust.channels);
   await ports.manifests.keep(
     channels.flatMap(({ floor, committed }) => [
