@@ -36,6 +36,13 @@ export function withContentOptions<Args extends unknown[], Opts extends OptionVa
       "--not-after <time>",
       "when it expires: 30d, 12h or 2026-12-31T12:00:00Z (default: never)",
     )
+    .option("--next-channel <name>", "channel that devices may move to with this system", "")
+    .option("--allow-agent-removal", "let devices take a system without agent", false)
+    .option(
+      "--allow-key-change",
+      "let devices take a system that trusts none of the keys that they trust",
+      false,
+    )
     .option(
       "--trust-cache",
       "read the closure from the caches alone; contents are not pinned",

@@ -20,11 +20,11 @@ export interface Content {
   notAfterS: bigint;
   message: string;
   sourceRevision: string;
-  /** What more an earlier manifest allowed or demanded, when its content is signed again. */
+  /** What more it allows or demands; undefined: nothing. */
   leave?: Leave | undefined;
 }
 
-/** Fields of a manifest that this command line keeps and does not set. */
+/** What a manifest allows a closure beyond the ordinary, and which agents it demands. */
 export type Leave = Pick<
   Manifest,
   "minAgentLevel" | "nextChannel" | "allowAgentRemoval" | "allowKeyChange"
@@ -36,6 +36,11 @@ const PLAIN: Leave = {
   allowAgentRemoval: false,
   allowKeyChange: false,
 };
+
+/** What is signed for a closure that is allowed so much, by an agent of any level. */
+export function leaveFor(allowed: Omit<Leave, "minAgentLevel">): Leave {
+  return { ...PLAIN, ...allowed };
+}
 
 /** The manifest that states the content as of a revision. */
 export function manifestOf(

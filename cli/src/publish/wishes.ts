@@ -7,6 +7,7 @@ import { parseDeadline } from "../deadline.ts";
 import { parseName } from "../name-argument.ts";
 import { parseRevision } from "../revision-argument.ts";
 import { MAX_SIGNERS } from "../signing/read-signers.ts";
+import { leaveFor, type Leave } from "./content.ts";
 import type { ReleaseWishes } from "./publish.ts";
 
 /** What a command line says of the manifests that are to be made. */
@@ -18,6 +19,9 @@ export interface ContentOptions {
   message: string;
   sourceRevision: string;
   notAfter?: string | undefined;
+  nextChannel: string;
+  allowAgentRemoval: boolean;
+  allowKeyChange: boolean;
   trustCache: boolean;
 }
 
@@ -31,6 +35,7 @@ export interface ContentWishes {
   sourceRevision: string;
   /** Seconds since 1970 UTC, 0: never expires. */
   notAfterS: bigint;
+  leave: Leave;
   trustCache: boolean;
 }
 
@@ -55,8 +60,9 @@ const MAX_TEXT = 1024;
  * @throws {CliError} `usage` naming the flag.
  */
 export function readContentWishes(options: ContentOptions, nowMs: number): ContentWishes {
-  const { fleet, system } = options;
+  const { fleet, system, nextChannel, allowAgentRemoval, allowKeyChange } = options;
   if (fleet !== "") parseName("--fleet", fleet);
+  if (nextChannel !== "") parseName("--next-channel", nextChannel);
   if (system !== undefined && !isSystem(system))
     throw new CliError(
       "usage",
@@ -72,6 +78,7 @@ export function readContentWishes(options: ContentOptions, nowMs: number): Conte
     message: readText("--message", options.message),
     sourceRevision: readText("--source-revision", options.sourceRevision),
     notAfterS: options.notAfter === undefined ? 0n : parseDeadline(options.notAfter, nowMs),
+    leave: leaveFor({ nextChannel, allowAgentRemoval, allowKeyChange }),
     trustCache: options.trustCache,
   };
 }
