@@ -1,3 +1,5 @@
+import { toHex } from "@nix-ota/proto/hash";
+
 import type { Ask } from "../ask.ts";
 import { CliError } from "../cli-error.ts";
 import type { Host } from "../host.ts";
@@ -40,7 +42,7 @@ export function expectSigners({ key, keyCommand, keyCommandKey }: SignerOptions)
   keyCommand.forEach(parseKeyCommand);
 }
 
-/** Those that hold their key in a file, then those behind a command. */
+/** Those that hold their key in a file, then those behind a command. A key that is named twice signs once. */
 export async function readSigners(
   options: SignerOptions,
   ask: Ask,
@@ -57,5 +59,10 @@ export async function readSigners(
     const publicKey = await readPublicKey(options.keyCommandKey[index] ?? "");
     signers.push(commandSigner(parseKeyCommand(text), publicKey, host));
   }
-  return signers;
+  const once = new Map<string, Signer>();
+  for (const signer of signers) {
+    const key = toHex(signer.publicKey);
+    if (!once.has(key)) once.set(key, signer);
+  }
+  return [...once.values()];
 }
