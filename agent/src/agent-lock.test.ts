@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
@@ -48,4 +48,12 @@ test("a holder that is killed holds nothing any more, whatever it started", asyn
   await once(holder, "exit");
   takeLock(path, 0, environment)();
   process.kill(Number(pid.toString()), "SIGKILL");
+});
+
+test("a flock that hangs is no reason to wait for ever", async () => {
+  await writeFile(join(dir, "flock"), "#!/bin/sh\nexec sleep 100\n", { mode: 0o755 });
+  const hanging = { PATH: `${dir}:${environment.PATH}` };
+  expect(() => takeLock(join(dir, "lock"), 0, hanging, "exclusive", 200)).toThrow(
+    /flock of util-linux hangs/,
+  );
 });

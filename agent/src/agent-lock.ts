@@ -5,6 +5,9 @@ import { AgentError } from "./agent-error.ts";
 import { identityOf } from "./process/process-group.ts";
 import type { ProcessIdentity } from "./process/process-group.ts";
 
+/** On top of the wait: a `flock` that takes longer hangs. */
+const ANSWER_MS = 10_000;
+
 /** Exit status of flock for a lock that somebody else holds. */
 const HELD = 75;
 
@@ -15,13 +18,15 @@ const HELD = 75;
  * kernel drops it with this process's descriptor, which no other child inherits. The file names the
  * process that took it last.
  *
- * @throws {AgentError} kind `busy` when another holds it for longer than `waitS` seconds.
+ * @throws {AgentError} kind `busy` when another holds it for longer than `waitS` seconds; kind `tool` when
+ *   `flock` cannot be run, or has not ended `answerMs` after that.
  */
 export function takeLock(
   path: string,
   waitS: number,
   environment: Readonly<Record<string, string>>,
   how: "exclusive" | "shared" = "exclusive",
+  answerMs: number = ANSWER_MS,
 ): () => void {
   let descriptor: number;
   try {
@@ -34,6 +39,8 @@ export function takeLock(
     [`--${how}`, "--wait", String(waitS), "--conflict-exit-code", String(HELD), "3"],
     {
       env: environment,
+      timeout: waitS * 1000 + answerMs,
+      killSignal: "SIGKILL",
       stdio: ["ignore", "ignore", "ignore", descriptor],
     },
   );
@@ -50,7 +57,11 @@ export function takeLock(
       `${path} is held by another agent or command; wait for it to end`,
       status,
     );
-  throw new AgentError("tool", "flock of util-linux cannot be run", error ?? status);
+  const hangs = (error as NodeJS.ErrnoException | undefined)?.code === "ETIMEDOUT";
+  const problem = hangs
+    ? `hangs over ${path}; look at the disk of the state directory`
+    : "cannot be run; put it on the PATH";
+  throw new AgentError("tool", `flock of util-linux ${problem}`, error ?? status);
 }
 
 /** The process that took the lock last, which holds it as long as it is held; undefined: unknown. */
