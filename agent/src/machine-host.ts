@@ -13,19 +13,21 @@ const PROCESSOR: Partial<Record<string, string>> = {
   riscv64: "riscv64",
 };
 
+/** The machine that this process runs on. nix is asked for its version once: another one brings another agent. */
 export function machineHost(environment: Readonly<Record<string, string>>): Host {
+  let nixVersion = "";
   return {
     system: () => `${PROCESSOR[arch()] ?? arch()}-linux`,
     async describe(signal) {
-      const { stdout } = await runCommand(
-        { argv: ["nix", "--version"], environment, limitMs: 10_000, outputLimitBytes: 1024 },
-        signal,
-      );
-      return {
-        hostname: hostname(),
-        kernel: release(),
-        nixVersion: stdout.trim().split(" ").at(-1) ?? "",
-      };
+      // One that could not be asked is asked again.
+      if (nixVersion === "") {
+        const { stdout, code } = await runCommand(
+          { argv: ["nix", "--version"], environment, limitMs: 10_000, outputLimitBytes: 1024 },
+          signal,
+        );
+        if (code === 0) nixVersion = stdout.trim().split(" ").at(-1) ?? "";
+      }
+      return { hostname: hostname(), kernel: release(), nixVersion };
     },
   };
 }
