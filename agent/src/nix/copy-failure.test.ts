@@ -18,6 +18,12 @@ test.each([
   ],
   ["NAR info file '/a.narinfo' is corrupt", "CORRUPT_CACHE"],
   ["failed to read compressed data", "CORRUPT_CACHE"],
+  ["Failed to open archive (Zstd decompression failed: Data corruption detected)", "CORRUPT_CACHE"],
+  ["input compression not recognized", "CORRUPT_CACHE"],
+  ["bad archive: unknown field )", "CORRUPT_CACHE"],
+  ["NAR contains invalid file name 'app.service\u0001'", "CORRUPT_CACHE"],
+  ["NAR for '/nix/store/a' fetched from 'http://c' is incomplete", "CORRUPT_CACHE"],
+  ["non-zero padding", "CORRUPT_CACHE"],
   ["writing to file: No space left on device", "NO_SPACE"],
   ["unable to download 'http://c/nar/a': HTTP error 401 ('')", "CACHE_DENIED"],
   ["'http://c' does not appear to be a binary cache", "CACHE_DENIED"],
@@ -49,6 +55,28 @@ test("what concerns trust is told before what it led to", () => {
   const missing = { code: "NOT_IN_CACHE", message: "" } as const;
   expect(moreTelling(missing, failure)).toBe(failure);
   expect(moreTelling(failure, missing)).toBe(failure);
+});
+
+const AT_LAST = [
+  "error: build of '/nix/store/b' failed",
+  "error: some substitutes for the outputs of derivation '/nix/store/b.drv' failed (usually happens due to networking issues); try '--fallback' to build derivation from source",
+];
+
+test.each(AT_LAST)("a cause is told before %s", (last) => {
+  const corrupt = copyFailure(1, [
+    "error: Failed to open archive (Zstd decompression failed: Data corruption detected)",
+    last,
+  ]);
+  expect(corrupt.code).toBe("CORRUPT_CACHE");
+  expect(corrupt.message).toContain("Data corruption detected");
+  const unread = copyFailure(1, ["error: basic_string::_M_create", last]);
+  expect(unread.code).toBe("TOOL_FAILED");
+  expect(unread.message).toContain("basic_string::_M_create");
+  // The same copy once more, of which nix told the end alone.
+  const end = copyFailure(1, [last]);
+  expect(end.code).toBe("NOT_IN_CACHE");
+  expect(moreTelling(end, unread)).toBe(unread);
+  expect(moreTelling(unread, end)).toBe(unread);
 });
 
 test("silence has a sentence, too", () => {
