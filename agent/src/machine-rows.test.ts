@@ -251,3 +251,10 @@ describe("a committed closure with another kernel", () => {
     expect(aside?.ending).toMatchObject({ outcome: "interrupted", quarantine: false });
   });
 });
+
+test("a closure that failed is not proven again and again where no way leads back", () => {
+  const gone: Event = { on: "prevGone", failure: { code: "NO_WAY_BACK", message: "it is gone" } };
+  const moved = step({ ...initialMachine, state: back("prove-first", "live", 0, 0) }, gone);
+  expect(moved?.ending).toMatchObject({ failure: { code: "NO_WAY_BACK" }, quarantine: true });
+  expect(moved?.machine).toMatchObject({ state: { name: "stuck" }, tally: { ends: 1 } });
+});

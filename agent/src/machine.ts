@@ -361,8 +361,10 @@ function count(tally: Tally, state: State, event: Event, to: StateName): Tally {
 function countEnd(tally: Tally, ending: Ending, next: State, bootsFirst: boolean): Tally {
   // A first boot that leads back again and again must not go on for ever.
   if (ending.outcome === "applied") return bootsFirst ? tally : emptyTally;
-  return next.name === "idle" ? { ...tally, ends: tally.ends + 1 } : tally;
+  return next.name === "idle" || next.name === "stuck" ? { ...tally, ends: tally.ends + 1 } : tally;
 }
+
+const causeOf = (state: State) => (state.name === "rollingBack" ? state.failure : undefined);
 
 function endOf(state: State, event: Event, ends: Row[4], tally: Tally): Ending | undefined {
   if (ends === "" || !("attempt" in state)) return undefined;
@@ -378,6 +380,7 @@ function endOf(state: State, event: Event, ends: Row[4], tally: Tally): Ending |
     failure: outcome === "applied" ? undefined : failure,
     by: event,
     rebootRequired: outcome === "applied" && "plan" in state && state.plan?.rebootRequired === true,
-    quarantine: deservesQuarantine(tally, outcome, failure),
+    // What led to a return is the closure's fault or not, however the return went.
+    quarantine: [failure, causeOf(state)].some((one) => deservesQuarantine(tally, outcome, one)),
   };
 }

@@ -58,7 +58,6 @@ test("a lost trust record has its floor back from the attempt under way, and kee
   await (await start()).record({ on: "accepted", attempt });
   const resumed = await start();
   expect(resumed.trust.channels).toEqual({ prod: { floor } });
-  await resumed.setTrust(resumed.trust);
   await resumed.record({ on: "withdrawn", code: "EXPIRED", message: "it expired" });
   expect((await start()).trust.channels).toEqual({ prod: { floor } });
 });

@@ -53,7 +53,10 @@ export async function openNotebook(ports: Needs, config: Config): Promise<Notebo
   // An older journal, where the newest is unreadable, knows less than was told: the outbox would
   // take what comes next for something that the server has.
   let journal = { ...stored, eventNumber: Math.max(stored.eventNumber, newest) };
-  let trust = withFloorOf(journal.machine.state, await ports.trust.read());
+  const kept = await ports.trust.read();
+  let trust = withFloorOf(journal.machine.state, kept);
+  // At once: the attempt may end without a word in that record, and then nothing tells of its floor.
+  if (trust !== kept) await ports.trust.write(trust);
   let progress = journal.fetch;
   // A crash may have come between journal and outbox. An event that was put already stays single.
   for (const event of journal.pending) await ports.outbox.put(event);
@@ -194,6 +197,8 @@ function heldAfter(event: Event, { name }: State, held: string | undefined): { h
 function withFloorOf(state: State, trust: Trust): Trust {
   if (!("attempt" in state)) return trust;
   const { channel, revision, payloadSha256 } = state.attempt;
+  const known = trust.channels[channel];
+  if (known !== undefined && known.floor.revision >= revision) return trust;
   return withFloor(trust, channel, { revision, payloadSha256 }, 0);
 }
 
@@ -300,7 +305,8 @@ function restOf(
       return backoffMs(state.tries - 1, fetch.retryFirstMs, fetch.retryMaxMs, fraction);
     }
     if (state.name === "rollingBack" && state.tries > 0) return rollback.retryMs;
-    if (ending !== undefined && state.name === "idle" && tally.ends > 0) {
+    const waits = state.name === "idle" || state.name === "stuck";
+    if (ending !== undefined && waits && tally.ends > 0) {
       return backoffMs(tally.ends - 1, attempts.retryFirstMs, attempts.retryMaxMs, fraction);
     }
     return 0;
