@@ -54,8 +54,11 @@ function pausing(store: JournalStore, state: string, leaving: boolean): JournalS
   const pause = async () => {
     over = true;
     const gone = once(process, "SIGUSR2");
+    // Whoever waits for a signal alone is at its end for node.
+    const standing = setInterval(() => undefined, 60_000);
     process.stdout.write("paused\n");
     await gone;
+    clearInterval(standing);
   };
   return {
     ...store,

@@ -26,6 +26,11 @@ const releases = {
   empty:            { mode: "empty" },
   noLoader:         { mode: "fail-bootloader" },
   orphans:          { agent: "no" },
+  agentMissing:     { agent: "missing" },
+  noBootService:    { agent: "no-boot" },
+  agentBroken:      { agent: "broken" },
+  agentHangs:       { agent: "hangs" },
+  agentUnfit:       { agent: "unfit" },
   noHealth:         { healthCmd: "/no/such/program" },
 } as const satisfies Record<string, Release>;
 

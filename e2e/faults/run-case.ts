@@ -4,6 +4,7 @@ import type { AgentConfig } from "../src/agent-config.ts";
 import { nameOf } from "../src/operator.ts";
 import type { Bench, Lane } from "./bench.ts";
 import type { Case } from "./cases.ts";
+import type { Fault } from "./fault.ts";
 import { faults } from "./faults.ts";
 import { outcomeName, violations, whereIs } from "./invariants.ts";
 import type { Ending } from "./picture.ts";
@@ -61,8 +62,10 @@ function complaintsOf(ending: Ending, one: Case): string[] {
   return [...violations(ending), ...elsewhere, ...failedOtherwise(ending, one)];
 }
 
-function failedOtherwise({ events }: Ending, { fault }: Case): string[] {
-  const wanted = faults[fault].failure;
+function failedOtherwise({ events }: Ending, { fault, state }: Case): string[] {
+  const { failure, release }: Fault = faults[fault];
+  // What is on its way back failed before the fault met it.
+  const wanted = state === "rollingBack" && release === undefined ? undefined : failure;
   const first = events.find(({ attempt }) => (attempt?.outcome ?? 0) !== 0)?.attempt;
   const code = nameOf(FailureCode, first?.failureCode ?? 0) ?? "nothing";
   return wanted === undefined || code === wanted

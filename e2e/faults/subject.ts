@@ -4,9 +4,10 @@ import { copyFile, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 
-import type { StateName } from "@nix-ota/agent/states";
+import type { State, StateName } from "@nix-ota/agent/states";
 
 import { type AgentConfig, agentConfig } from "../src/agent-config.ts";
+import { bootDefault, profileSystem } from "../src/boot-default.ts";
 import type { Device } from "../src/device.ts";
 import { CONFIG_FILE, FleetDevice } from "../src/fleet-device.ts";
 import { HarnessError } from "../src/harness-error.ts";
@@ -250,6 +251,8 @@ export class Subject implements AsyncDisposable {
           : "plan" in state && state.plan !== undefined
             ? ["staged"]
             : [];
+    if (await this.#movedTooEarly(state))
+      this.#noticed.add(`profile or boot default has moved in ${state.name}, before any proof`);
     for (const name of needed) {
       if (roots[name] === undefined) this.#noticed.add(`${name} is not rooted in ${state.name}`);
     }
@@ -278,6 +281,17 @@ export class Subject implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.device[Symbol.asyncDispose]();
     await this.#agent?.exited;
+  }
+
+  /** In the order prove-first a power cut before the commit boots the system of before by itself. */
+  async #movedTooEarly(state: State): Promise<boolean> {
+    if (state.name !== "activating" && state.name !== "probation") return false;
+    if (state.plan.order !== "prove-first") return false;
+    const { profile } = state.prev;
+    return (
+      (await profileSystem(this.root)) !== profile ||
+      (await bootDefault(this.root)).system !== profile
+    );
   }
 
   async #start(stop?: Stop): Promise<void> {

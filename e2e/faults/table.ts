@@ -119,6 +119,8 @@ export const table: readonly Row[] = [
   ["activationDeaf",  "-after",        "-after",        "-after",        "previous|previous|-live", "-live",       "-before",        "-before",          "-done"],
   ["empty",           "-after",        "previous",      "-before",       "-before",                 "-before",     "-before",        "-before",          "-before"],
   ["orphans",         "-after",        "previous",      "-before",       "-before",                 "-before",     "-before",        "-before",          "-before"],
+  ["agentMissing",    "-after",        "previous",      "-before",       "-before",                 "-before",     "-before",        "-before",          "-before"],
+  ["noBootService",   "-after",        "previous",      "-before",       "-before",                 "-before",     "-before",        "-before",          "-before"],
   ["noLoader",        "-after",        "-after",        "-after",        "-after|previous",         "-before",     "-after|-before", "previous|-before", "-done"],
 
   ["sick",            "-after",        "-after",        "-after",        "-after",                  "-after",      "previous",       "-before",          "-done"],
@@ -126,4 +128,7 @@ export const table: readonly Row[] = [
   ["healthHangs",     "-after",        "-after",        "-after",        "-after",                  "-after",      "previous",       "-before",          "-done"],
   ["noHealth",        "-after",        "-after",        "-after",        "-after",                  "-after",      "previous",       "-before",          "-done"],
   ["sickBefore",      "-after",        "-after",        "-after",        "-after",                  "-after",      "new",            "-done",            "-before"],
+  ["agentBroken",     "-after",        "-after",        "-after",        "-after",                  "-after",      "previous",       "-before",          "-done"],
+  ["agentHangs",      "-after",        "-after",        "-after",        "-after",                  "-after",      "previous",       "-before",          "-done"],
+  ["agentUnfit",      "-after",        "-after",        "-after",        "-after",                  "-after",      "previous",       "-before",          "-done"],
 ];

@@ -36,7 +36,7 @@ export const caches = {
       bytes: 1,
       everyMs: 50,
     }),
-    config: { settings: { fetch: { minBytesPerS: 20_000, rateWindowMs: 600 } } },
+    config: { settings: { fetch: { minBytesPerS: 20_000, rateWindowMs: 2_000 } } },
   },
   cacheStalls: impatiently("the cache stalls in the middle of a path", "CACHE_STALLED", "nar", {
     kind: "stall",

@@ -35,10 +35,11 @@ export const people = {
     },
   },
   previousGone: {
-    says: "the system to return to is not in the store any more, until it is put back",
-    strike: async ({ device, bench }) => {
+    says: "the system to return to is gone from the store, on the way back for good",
+    strike: async ({ device, bench }, state) => {
       const path = device.hostPath(bench.factory);
       await rename(path, `${path}.gone`);
+      if (state === "rollingBack") return undefined;
       return async () => await rename(`${path}.gone`, path);
     },
   },

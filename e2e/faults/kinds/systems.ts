@@ -48,6 +48,14 @@ export const systems = {
     },
   },
   orphans: offers("orphans", "the system has no agent", "ORPHANED"),
+  agentMissing: offers("agentMissing", "the system lacks its agent's program", "ORPHANED"),
+  noBootService: offers("noBootService", "the system lacks its agent's boot service", "ORPHANED"),
+  agentBroken: offers("agentBroken", "the system's agent ends at once", "AGENT_UNFIT"),
+  agentHangs: {
+    ...offers("agentHangs", "the system's agent hangs", "AGENT_UNFIT"),
+    config: { settings: { selfTest: { limitMs: 2_000 } } },
+  },
+  agentUnfit: offers("agentUnfit", "the system's agent finds itself unfit", "AGENT_UNFIT"),
 } as const satisfies Record<string, Fault>;
 
 function offers(release: ReleaseName, says: string, failure?: FailureCodeName) {
