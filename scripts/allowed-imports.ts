@@ -42,7 +42,7 @@ const DATABASE = "services/src/db/database.ts";
 
 /** What commands do, a folder for each kind of thing that they are about. */
 const CLI_FEATURES =
-  "cli/src/{access,channel,completion,context,device,doctor,envelope,publish,release,release-file,rollback,rollout,signing,targets,wait}";
+  "cli/src/{access,bundle,channel,completion,context,device,doctor,envelope,publish,release,release-file,rollback,rollout,signing,targets,wait}";
 
 const DEVICE_ADAPTERS = [
   "agent-lock",
@@ -477,7 +477,7 @@ export const allowedImports: readonly Row[] = [
   { files: "cli/src/ask.ts", imports: ["cli/src/*.ts"], packages: ["@clack/prompts"] },
   {
     files:
-      "cli/src/{durable-file,file-cache,keygen,passphrase,private-file,public-key-argument,read-file,toplevel,envelope/run,context/run,context/chosen-context}.ts",
+      "cli/src/{durable-file,file-cache,keygen,passphrase,private-file,public-key-argument,read-file,toplevel,bundle/folder,envelope/run,context/run,context/chosen-context}.ts",
     imports: [
       "cli/src/!(main|program|run-command).ts",
       "cli/src/{envelope,context,release-file}/*.ts",

@@ -60,7 +60,7 @@ export function machinePorts(
     outbox: outbox(disk, stateDir),
     serverNotes: serverNoteFile(disk, stateDir),
     requests: requestBox(disk, stateDir),
-    bundles: bundleStore(disk, stateDir),
+    bundles: bundleStore(disk, stateDir, environment),
     links: systemLinks,
     claims: claimFile(disk, stateDir),
     host: machineHost(environment),

@@ -21,7 +21,10 @@ const USAGE = `nix-ota-agent COMMAND [--config FILE]
              leaves what is committed, which is then not tried again by itself, for the system before it
   retry [REVISION]
              tries the newest revision once more after it failed here
-             exit status of both as of once; 0: done, 3: refused, 5: not at this moment
+  apply --bundle FOLDER
+             takes a release from a folder that nix-ota bundle made, without server and caches;
+             --dry-run only looks whether the device takes it, --no-wait leaves it to the agent that runs
+             exit status of these as of once; 0: done, 3: refused, 5: not at this moment
   self-test  whether this agent can serve this device with this configuration; changes nothing
              exit status: 0 yes, 2 the configuration is wrong, 4 no, 69 but for the server, which
              does not answer, 77 but for the server, which refuses the device
@@ -46,6 +49,7 @@ const commands: Readonly<Record<string, () => Promise<Command>>> = {
   why: async () => (await import("./commands/why.ts")).why,
   rollback: async () => (await import("./commands/rollback.ts")).rollback,
   retry: async () => (await import("./commands/retry.ts")).retry,
+  apply: async () => (await import("./commands/apply.ts")).apply,
   "self-test": async () => (await import("./commands/self-test.ts")).selfTest,
   "dead-man": async () => (await import("./commands/dead-man.ts")).deadMan,
   inhibit: async () => (await import("./commands/inhibit.ts")).inhibit,

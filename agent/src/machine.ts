@@ -33,6 +33,8 @@ const guards = {
   tryLeft: (state: State, event: Event) =>
     state.name === "fetching" &&
     event.on === "fetchFailed" &&
+    // What is wrong with a bundle stays wrong, and whoever brought it waits for the answer.
+    state.attempt.bundled !== true &&
     state.tries + 1 < copyTries[failureTraits[event.failure.code].copies],
   returnLeft: (state: State) => state.name === "rollingBack" && state.tries + 1 < ROLLBACK_TRIES,
   rebootLeft: (state: State) =>

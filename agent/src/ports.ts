@@ -114,8 +114,25 @@ export interface Bundles {
   read(id: string, file: BundleFile): Promise<Uint8Array | undefined>;
   /** URL of the binary cache in it. */
   cacheUrl(id: string): string;
-  /** Deletes all but these. */
-  keep(ids: readonly string[]): Promise<void>;
+  /**
+   * Holds the place of a bundle while it is copied and until its request is durable, so that nobody
+   * deletes it. Ends with the process, too.
+   *
+   * @throws {AgentError} kind `busy` while another is copied.
+   */
+  open(id: string): Promise<OpenBundle>;
+  /** Deletes all but these; nothing while one is copied. Asks `pending` when nobody copies any more. */
+  keep(pending: () => Promise<readonly string[]>): Promise<void>;
+}
+
+/** Where a bundle is copied to; empty at first. */
+export interface OpenBundle {
+  /** A folder that only root reaches. */
+  readonly folder: string;
+  /** Brings everything in it to the disk. */
+  sync(signal: AbortSignal): Promise<void>;
+  /** Lets go of the place; what lies there stays if somebody asks for it. */
+  close(): void;
 }
 
 export type BundleFile = "manifest" | "listing";
@@ -214,6 +231,8 @@ export interface Copy {
   readonly substituters: readonly string[];
   /** Sum of the NAR sizes that the manifest announces; 0: not announced. */
   readonly closureBytes: number;
+  /** Whether the caches are on this device, so that no network is spared by taking less. */
+  readonly atHand?: true;
 }
 
 /** What a closure lacks in the store. */

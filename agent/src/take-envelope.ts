@@ -64,7 +64,9 @@ export async function takeEnvelope(
   if (
     "attempt" in state &&
     state.name !== "stuck" &&
-    state.attempt.payloadSha256 === attempt.payloadSha256
+    state.attempt.payloadSha256 === attempt.payloadSha256 &&
+    // A bundle helps where the caches of the very same manifest do not.
+    !(begins.bundled === true && state.attempt.bundled !== true)
   ) {
     return { found: "the same" };
   }

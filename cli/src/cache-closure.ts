@@ -1,8 +1,9 @@
+import type { Narinfo } from "@nix-ota/proto/narinfo";
+
 import type { Cache } from "./cache.ts";
 import { CliError } from "./cli-error.ts";
 import { closureGraph, type ClosureGraph } from "./closure-graph.ts";
 import { copyCommand } from "./copy-command.ts";
-import type { Narinfo } from "./narinfo.ts";
 
 /** A NixOS system has some thousand paths; more than this is a cache that makes them up. */
 const MAX_PATHS = 50_000;

@@ -1,4 +1,4 @@
-import type { Narinfo } from "./narinfo.ts";
+import type { Narinfo } from "@nix-ota/proto/narinfo";
 
 /** A binary cache, to be asked what it holds. */
 export interface Cache {

@@ -2,16 +2,15 @@ import { readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
+import { MAX_NARINFO_BYTES, parseNarinfo, type Narinfo } from "@nix-ota/proto/narinfo";
 import { storePathHash } from "@nix-ota/proto/store-path";
 
 import { boundedForEach } from "./bounded-for-each.ts";
 import type { Cache } from "./cache.ts";
 import { CliError } from "./cli-error.ts";
-import { parseNarinfo, type Narinfo } from "./narinfo.ts";
 
 /** Files open at a time. */
 const CONCURRENCY = 32;
-const NARINFO_LIMIT_BYTES = 1024 * 1024;
 
 /** A cache in a folder: what `nix copy --to file://…` writes. */
 export function fileCache(url: string): Cache {
@@ -52,10 +51,10 @@ async function expectCache(folder: string): Promise<void> {
 async function readIfThere(file: string, signal: AbortSignal): Promise<string | undefined> {
   try {
     const { size } = await stat(file);
-    if (size > NARINFO_LIMIT_BYTES)
+    if (size > MAX_NARINFO_BYTES)
       throw new CliError(
         "cache",
-        `${file} is over ${NARINFO_LIMIT_BYTES} bytes, which is no narinfo`,
+        `${file} is over ${MAX_NARINFO_BYTES} bytes, which is no narinfo`,
       );
     return await readFile(file, { encoding: "utf8", signal });
   } catch (error) {

@@ -1,9 +1,9 @@
+import { parseNarinfo, type Narinfo } from "@nix-ota/proto/narinfo";
 import { storePathHash } from "@nix-ota/proto/store-path";
 
 import { boundedForEach } from "./bounded-for-each.ts";
 import type { Cache } from "./cache.ts";
 import { CliError } from "./cli-error.ts";
-import { parseNarinfo, type Narinfo } from "./narinfo.ts";
 
 /** Limits of asking one cache. */
 export interface HttpCacheLimits {

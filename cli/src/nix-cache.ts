@@ -1,7 +1,8 @@
+import type { Narinfo } from "@nix-ota/proto/narinfo";
+
 import type { Cache } from "./cache.ts";
 import { CliError } from "./cli-error.ts";
 import { parsePathInfo } from "./closure.ts";
-import type { Narinfo } from "./narinfo.ts";
 import { nixPathInfo, type PathInfoQuestion } from "./nix.ts";
 
 /** Paths in one call: their arguments stay well under what a process takes. */

@@ -45,8 +45,7 @@ export async function nixPathInfo(
 /** The arguments by which nix is asked. */
 export function pathInfoArgs({ paths, recursive, store }: PathInfoQuestion): string[] {
   return [
-    "--extra-experimental-features",
-    "nix-command",
+    ...NIX_COMMAND,
     "path-info",
     "--json",
     ...(recursive ? ["--recursive"] : []),
@@ -87,15 +86,50 @@ export async function nixBuild(
 }
 
 /**
+ * Copies a path with all that it refers to, signatures included, into a binary cache.
+ *
+ * @param from URL of the cache it comes from; undefined: the local store.
+ * @param onWord Called with each line that nix says meanwhile.
+ * @throws {CliError} `store` when nix is missing, fails or takes over twelve hours.
+ */
+export async function nixCopy(
+  storePath: string,
+  stores: { from: string | undefined; to: string },
+  signal: AbortSignal,
+  onWord: (line: string) => void,
+): Promise<void> {
+  const from = stores.from === undefined ? [] : ["--from", stores.from];
+  const args = ["copy", ...from, "--to", stores.to, "--", storePath];
+  await run([...NIX_COMMAND, ...args], BUILD_LIMIT_MS, signal, onWord);
+}
+
+/**
+ * Signs a path with all that it refers to in a binary cache.
+ *
+ * @param keyFile in nix's form, as `nix-store --generate-binary-cache-key` writes it.
+ * @throws {CliError} `store` as `nixCopy`.
+ */
+export async function nixSign(
+  storePath: string,
+  store: string,
+  keyFile: string,
+  signal: AbortSignal,
+): Promise<void> {
+  const args = ["store", "sign", "--recursive", "--store", store, "--key-file", keyFile];
+  await run([...NIX_COMMAND, ...args, "--", storePath], BUILD_LIMIT_MS, signal);
+}
+
+/**
  * What nix calls itself, e.g. `nix (Nix) 2.30.1`.
  *
  * @throws {CliError} `store` as `nixPathInfo`.
  */
 export async function nixVersion(signal: AbortSignal): Promise<string> {
-  const args = ["--extra-experimental-features", "nix-command", "--version"];
+  const args = [...NIX_COMMAND, "--version"];
   return (await run(args, VERSION_LIMIT_MS, signal)).trim();
 }
 
+const NIX_COMMAND = ["--extra-experimental-features", "nix-command"];
 const FLAKES = ["--extra-experimental-features", "nix-command flakes"];
 
 async function run(

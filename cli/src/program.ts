@@ -1,6 +1,7 @@
 import { Command, Option, type CommandUnknownOpts } from "@commander-js/extra-typings";
 
 import { auditCommand } from "./commands/audit.ts";
+import { bundleCommand } from "./commands/bundle.ts";
 import { channelCommand } from "./commands/channel.ts";
 import { completeCommand } from "./commands/complete.ts";
 import { contextCommand } from "./commands/context.ts";
@@ -39,6 +40,7 @@ export function createProgram(host: Host): CommandUnknownOpts {
     .addCommand(rollbackCommand(host))
     .addCommand(verifyCommand(host))
     .addCommand(inspectCommand(host))
+    .addCommand(bundleCommand(host))
     .addCommand(releaseCommand(host))
     .addCommand(rolloutCommand(host))
     .addCommand(channelCommand(host))

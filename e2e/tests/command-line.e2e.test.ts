@@ -2,9 +2,9 @@ import { createHash } from "node:crypto";
 import { cp } from "node:fs/promises";
 
 import { fileCache } from "@nix-ota/cli/file-cache";
-import type { Narinfo } from "@nix-ota/cli/narinfo";
 import { pathInfoArgs } from "@nix-ota/cli/nix";
 import { nixCache } from "@nix-ota/cli/nix-cache";
+import type { Narinfo } from "@nix-ota/proto/narinfo";
 import { storePathHash } from "@nix-ota/proto/store-path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 

@@ -14,21 +14,29 @@ const LOOK_MS = 250;
  * Has a wish met: by this process where no agent runs, else by the one that does. The wish is durable
  * before either, so that whoever comes next meets it when this process dies on the way.
  *
- * @param until `begun`: where another process is the agent, only that it has taken the wish up.
  * @returns the exit status, after its sentence was printed.
  */
-export async function ask(
-  call: Call,
-  id: string,
-  wish: Wish,
-  until: "begun" | "ended" = "ended",
-): Promise<number> {
-  const { config, ports, print } = call;
-  const { requests } = ports;
+export async function ask(call: Call, id: string, wish: Wish): Promise<number> {
+  const { config, ports } = call;
   const request: Request = { id, wish };
   const signal = stopSignal();
   await ports.disk.makeDirectory(config.stateDir);
-  await requests.put(request);
+  await ports.requests.put(request);
+  return await answerTo(call, request, "ended", signal);
+}
+
+/**
+ * The same for a request that is durable already.
+ *
+ * @param until `begun`: where another process is the agent, only that it has taken the wish up.
+ */
+export async function answerTo(
+  call: Call,
+  request: Request,
+  until: "begun" | "ended",
+  signal: AbortSignal,
+): Promise<number> {
+  const { config, ports, print } = call;
   const reply = await replyTo(call, request, until, signal);
   if (reply === undefined) {
     // Neither met nor refused: it stands, and the sentence says what it waits for.
@@ -36,7 +44,13 @@ export async function ask(
     print(`the wish stands: ${why({ deviceId: config.deviceId, ...told })}\n`);
     return STATUS.waits;
   }
-  await requests.forget(id);
+  if (reply === "begun") {
+    print(
+      `${why({ deviceId: config.deviceId, journal: await ports.journal.read(), server: await ports.serverNotes.read() })}\n`,
+    );
+    return STATUS.done;
+  }
+  await ports.requests.forget(request.id);
   print(`${reply.sentence}\n`);
   return reply.status;
 }
@@ -46,7 +60,7 @@ async function replyTo(
   { id }: Request,
   until: "begun" | "ended",
   signal: AbortSignal,
-): Promise<Reply | undefined> {
+): Promise<Reply | "begun" | undefined> {
   const { ports } = call;
   while (!signal.aborted) {
     const release = tryLock(call);
@@ -63,12 +77,8 @@ async function replyTo(
     const reply = await ports.requests.reply(id);
     if (reply !== undefined) return reply;
     const state = (await ports.journal.read())?.machine.state;
-    if (until === "begun" && state !== undefined && "attempt" in state && state.attempt.id === id) {
-      return {
-        status: STATUS.done,
-        sentence: `r${state.attempt.revision} is under way; \`nix-ota-agent why\` tells how far it is`,
-      };
-    }
+    if (until === "begun" && state !== undefined && "attempt" in state && state.attempt.id === id)
+      return "begun";
     await ports.requests.nudge(id);
     await ports.clock.sleep(LOOK_MS, signal).catch(() => undefined);
   }

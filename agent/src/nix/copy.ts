@@ -99,7 +99,8 @@ async function attempt(
   signal: AbortSignal,
 ): Promise<Failure | undefined> {
   const reader = progressReader(0, 0);
-  const pacer = keepPace(clock, settings.bytesPerS, () => reader.progress.bytesDone, signal);
+  const bytesPerS = copy.atHand === true ? 0 : settings.bytesPerS;
+  const pacer = keepPace(clock, bytesPerS, () => reader.progress.bytesDone, signal);
   const sample = async () => ({
     nowMs: clock.monotonicMs(),
     bytesDone: reader.progress.bytesDone,
@@ -110,7 +111,7 @@ async function attempt(
     copy.closureBytes === 0
       ? 0
       : (copy.closureBytes * settings.budgetPercent) / 100 + settings.budgetSlackBytes;
-  const limits = atRate({ ...settings, budgetBytes }, settings.bytesPerS, copy.closureBytes);
+  const limits = atRate({ ...settings, budgetBytes }, bytesPerS, copy.closureBytes);
   const judge = copyGuard(limits, await sample());
 
   const given = new AbortController();

@@ -1,4 +1,5 @@
 import type { Agent } from "../agent.ts";
+import { ofBundle } from "../bundle-failure.ts";
 import { nothingMoved, onTopOf, withMissing } from "../copy-progress.ts";
 import type { Event } from "../events.ts";
 import { budgetHold, openMeter } from "../metered-copy.ts";
@@ -17,7 +18,7 @@ export const copy: Step<"copy"> = async (agent, { attempt }, signal) => {
   if (!opened.ok) return { on: "withdrawn", code: opened.code, message: opened.message };
   // Asking first spares a device that has the closure every contact with its caches.
   if (await agent.ports.nix.isValid(attempt.storePath, signal)) return { on: "fetched" };
-  const hold = await budgetHold(agent);
+  const hold = opened.copy.atHand === true ? undefined : await budgetHold(agent);
   if (hold !== undefined) return { on: "held", ...hold };
   await agent.notebook.goOn();
   return await fetch(agent, opened.copy, signal);
@@ -26,7 +27,7 @@ export const copy: Step<"copy"> = async (agent, { attempt }, signal) => {
 async function fetch(agent: Agent, from: Copy, signal: AbortSignal): Promise<Event> {
   const { notebook, ports } = agent;
   const missingPaths = async () => (await ports.nix.missing(from, signal))?.paths;
-  const meter = await openMeter(agent);
+  const meter = from.atHand === true ? undefined : await openMeter(agent);
   const missingBefore = meter?.whole === true ? await missingPaths() : undefined;
   const before = notebook.progress ?? nothingMoved;
   const both = meter === undefined ? signal : AbortSignal.any([signal, meter.spent]);
@@ -50,7 +51,8 @@ async function fetch(agent: Agent, from: Copy, signal: AbortSignal): Promise<Eve
   const missing = failure === undefined && !spent ? 0 : await missingPaths();
   notebook.setProgress(withMissing(notebook.progress ?? before, missing));
   if (spent) return await stopped(agent, missingBefore, missing);
-  return failure === undefined ? { on: "fetched" } : { on: "fetchFailed", failure };
+  if (failure === undefined) return { on: "fetched" };
+  return { on: "fetchFailed", failure: from.atHand === true ? ofBundle(failure) : failure };
 }
 
 /** What the budget of bytes stopped goes on later, unless it would never get further. */

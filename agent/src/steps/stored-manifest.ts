@@ -35,12 +35,11 @@ export async function storedManifest(agent: Agent, attempt: Attempt): Promise<Op
     manifest,
     copy: {
       storePath: manifest.storePath,
-      // A bundle is whole by itself: what it lacks, or what is wrong in it, no cache makes up for.
-      substituters:
-        attempt.bundled === true
-          ? [ports.bundles.cacheUrl(attempt.id)]
-          : [...new Set([...manifest.substituters, ...config.caches])],
       closureBytes: Number(manifest.closureBytes),
+      // A bundle is whole by itself: what it lacks, or what is wrong in it, no cache makes up for.
+      ...(attempt.bundled === true
+        ? { substituters: [ports.bundles.cacheUrl(attempt.id)], atHand: true }
+        : { substituters: [...new Set([...manifest.substituters, ...config.caches])] }),
     },
   };
 }

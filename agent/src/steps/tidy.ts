@@ -16,6 +16,6 @@ export const tidy: Step<"tidy"> = async ({ ports, notebook }, _effect, signal) =
       ...(committed === undefined ? [] : [committed.payloadSha256]),
     ]),
   );
-  await ports.bundles.keep((await ports.requests.pending()).map(({ id }) => id));
+  await ports.bundles.keep(async () => (await ports.requests.pending()).map(({ id }) => id));
   return "rest";
 };

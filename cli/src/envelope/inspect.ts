@@ -13,14 +13,22 @@ import { manifestDocument, manifestFields } from "./manifest-document.ts";
 const UNVERIFIED = "nothing of this is verified; nix-ota verify checks who signed it";
 
 /**
+ * The manifest in an envelope, without asking who signed it.
+ *
+ * @throws {CliError} `rejected` when it cannot be read as one.
+ */
+export function manifestIn(envelope: Uint8Array): Manifest {
+  const { payload, payloadType } = opened(envelope);
+  return readPayload(payloadType, payload);
+}
+
+/**
  * Prints what an envelope says without asking who signed it.
  *
  * @throws {CliError} `rejected` when it cannot be read as one.
  */
 export function inspectEnvelope(bytes: Uint8Array, output: Output): void {
-  const decoded = decodeEnvelope(bytes);
-  if (!decoded.ok) throw new CliError("rejected", `no envelope: ${decoded.message}`);
-  const { payload, payloadType, signatures } = decoded.envelope;
+  const { payload, payloadType, signatures } = opened(bytes);
   const manifest = readPayload(payloadType, payload);
   const described = describe({ payload, manifest, signatures }, output);
   output.warn(UNVERIFIED);
@@ -58,6 +66,12 @@ function describe({ payload, manifest, signatures }: FileManifest, output: Outpu
         (name) => output.paint("dim", name),
       ),
   };
+}
+
+function opened(bytes: Uint8Array) {
+  const decoded = decodeEnvelope(bytes);
+  if (!decoded.ok) throw new CliError("rejected", `no envelope: ${decoded.message}`);
+  return decoded.envelope;
 }
 
 function readPayload(payloadType: string, payload: Uint8Array): Manifest {

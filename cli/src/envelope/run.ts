@@ -15,7 +15,7 @@ import { inspectEnvelope, inspectRelease } from "./inspect.ts";
 import { readEnvelope, type EnvelopeSource } from "./source.ts";
 import { verifyEnvelope, verifyEnvelopes } from "./verify.ts";
 
-interface SourceOptions extends ServerOptions {
+export interface SourceOptions extends ServerOptions {
   channel?: string | undefined;
   revision?: string | undefined;
   target?: string | undefined;
@@ -81,7 +81,8 @@ export async function runInspect(
   output.note(`envelope: ${options.save}`);
 }
 
-function sourceOf(file: string | undefined, options: SourceOptions): EnvelopeSource {
+/** Where the options say that the envelope is. */
+export function sourceOf(file: string | undefined, options: SourceOptions): EnvelopeSource {
   if (options.channel !== undefined) parseName("--channel", options.channel);
   if (options.target !== undefined && options.target !== "") parseName("--target", options.target);
   if (file !== undefined) return { kind: "file", file };
@@ -95,7 +96,8 @@ function sourceOf(file: string | undefined, options: SourceOptions): EnvelopeSou
   };
 }
 
-async function connect(options: ServerOptions, host: Host, output: Output): Promise<Server> {
+/** The server that the options name. */
+export async function connect(options: ServerOptions, host: Host, output: Output): Promise<Server> {
   const { url, token } = await serverAccess(options, host, output);
   return connectServer(url, token);
 }

@@ -1,27 +1,47 @@
 import { expect, it } from "vitest";
 
 import { parseNarinfo } from "./narinfo.ts";
-import { closurePath, narinfoText } from "./store-paths.testkit.ts";
 
-const PATH = closurePath("till-1.0", { narSize: 640, references: ["base-1.0", "till-1.0"] });
+const NAR = "ab".repeat(32);
+const PATH = {
+  path: `/nix/store/${"0".repeat(32)}-till-1.0`,
+  narHash: `sha256:${NAR}`,
+  narSize: 640,
+  references: [`/nix/store/${"1".repeat(32)}-base-1.0`, `/nix/store/${"0".repeat(32)}-till-1.0`],
+  url: `nar/${NAR}.nar.zst`,
+};
+
+const narinfoText = ({ fileSize = 320, signed = true } = {}) =>
+  [
+    `StorePath: ${PATH.path}`,
+    `URL: ${PATH.url}`,
+    "Compression: zstd",
+    `FileHash: ${PATH.narHash}`,
+    `FileSize: ${fileSize}`,
+    `NarHash: ${PATH.narHash}`,
+    `NarSize: ${PATH.narSize}`,
+    `References: ${PATH.references.map((name) => name.slice("/nix/store/".length)).join(" ")}`,
+    ...(signed ? ["Sig: cache-1:c2lnbmF0dXJl"] : []),
+    "",
+  ].join("\n");
 
 it("reads hash, sizes, references and whether it is signed", () => {
-  const read = parseNarinfo(narinfoText(PATH, { fileSize: 99 }), PATH.path);
+  const read = parseNarinfo(narinfoText({ fileSize: 99 }), PATH.path);
   expect(read).toEqual({ ok: true, info: { ...PATH, fileSize: 99, signed: true } });
 });
 
 it("takes a content address for a signature", () => {
-  const text = `${narinfoText(PATH, { signed: false })}CA: fixed:r:sha256:0mdqa9w1\n`;
+  const text = `${narinfoText({ signed: false })}CA: fixed:r:sha256:0mdqa9w1\n`;
   expect(parseNarinfo(text, PATH.path)).toMatchObject({ info: { signed: true } });
 });
 
 it("says that a path without either is not signed", () => {
-  const text = narinfoText(PATH, { signed: false });
+  const text = narinfoText({ signed: false });
   expect(parseNarinfo(text, PATH.path)).toMatchObject({ info: { signed: false } });
 });
 
 it("counts the NAR size as download where the cache does not say", () => {
-  const text = narinfoText(PATH).replace(/FileSize: .*\n/u, "");
+  const text = narinfoText().replace(/FileSize: .*\n/u, "");
   expect(parseNarinfo(text, PATH.path)).toMatchObject({ info: { fileSize: 640 } });
 });
 
@@ -39,6 +59,6 @@ it.each([
     "refers to something that is no store path",
   ],
 ])("refuses %s", (_, found, replacement, problem) => {
-  const text = narinfoText(PATH).replace(found, replacement);
+  const text = narinfoText().replace(found, replacement);
   expect(parseNarinfo(text, PATH.path)).toEqual({ ok: false, problem });
 });

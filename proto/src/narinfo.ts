@@ -1,18 +1,34 @@
-import { narHashHex } from "@nix-ota/proto/hash";
-import { isStorePath } from "@nix-ota/proto/store-path";
+import { narHashHex } from "./hash.ts";
+import { isStorePath } from "./store-path.ts";
 
-import type { ClosurePath } from "./closure.ts";
+/** Most bytes of a narinfo; real ones have a few thousand. */
+export const MAX_NARINFO_BYTES = 1024 * 1024;
 
 /** What a binary cache says of one path. */
-export interface Narinfo extends ClosurePath {
+export interface Narinfo {
+  readonly path: string;
+  /** sha256 of the NAR as listings spell it: `sha256:` and 64 hex digits. */
+  readonly narHash: string;
+  /** Bytes. */
+  readonly narSize: number;
+  /** Paths it names, possibly itself. */
+  readonly references: readonly string[];
   /** Bytes that a device downloads; the NAR size where the cache does not say. */
-  fileSize: number;
+  readonly fileSize: number;
   /** Whether it carries a signature, or proves itself by a content address. Devices want one. */
-  signed: boolean;
+  readonly signed: boolean;
+}
+
+/** What the file of a path in a cache says. */
+export interface NarinfoFile extends Narinfo {
+  /** Where its NAR is, beside the narinfo; empty: it does not say. Nothing is known of its form. */
+  readonly url: string;
 }
 
 /** Outcome of reading a narinfo: it, or what is wrong with it. */
-export type ReadNarinfo = { ok: true; info: Narinfo } | { ok: false; problem: string };
+export type ReadNarinfo =
+  | { readonly ok: true; readonly info: NarinfoFile }
+  | { readonly ok: false; readonly problem: string };
 
 /** Reads the text of a narinfo that should describe `path`. */
 export function parseNarinfo(text: string, path: string): ReadNarinfo {
@@ -30,13 +46,14 @@ export function parseNarinfo(text: string, path: string): ReadNarinfo {
     .map((name) => `/nix/store/${name}`);
   if (!references.every((name) => isStorePath(name)))
     return { ok: false, problem: "refers to something that is no store path" };
-  const info: Narinfo = {
+  const info: NarinfoFile = {
     path,
     narHash: `sha256:${narHash}`,
     narSize,
     references,
     fileSize: sizeOf(fields.get("FileSize")) ?? narSize,
     signed: fields.has("Sig") || Boolean(fields.get("CA")),
+    url: fields.get("URL") ?? "",
   };
   return { ok: true, info };
 }

@@ -1,0 +1,74 @@
+import { lstat, mkdir, mkdtemp, readdir, rename, rm, writeFile } from "node:fs/promises";
+import { dirname, join, resolve } from "node:path";
+import { pathToFileURL } from "node:url";
+
+import { BUNDLE } from "@nix-ota/proto/bundle";
+
+import { CliError } from "../cli-error.ts";
+
+/** A bundle that is being made, under another name beside the one it will have. */
+export interface NewBundle {
+  /** URL of the cache in it. */
+  readonly cacheUrl: string;
+  /** Lays down the rest and gives the folder its name. */
+  finish(parts: { envelope: Uint8Array; listing: Uint8Array }): Promise<void>;
+  /** Deletes what is not finished. */
+  discard(): Promise<void>;
+}
+
+/**
+ * Begins a bundle.
+ *
+ * @throws {CliError} `file` for a name that is taken or cannot be made.
+ */
+export async function beginBundle(out: string): Promise<NewBundle> {
+  const place = resolve(out);
+  if (await isThere(place))
+    throw new CliError("file", `${out} exists and is never overwritten; give another --out`);
+  const failed = (cause: unknown) =>
+    new CliError(
+      "file",
+      `${out} cannot be written; check the folder ${dirname(place)} and its disk`,
+      {
+        cause,
+      },
+    );
+  let folder: string;
+  try {
+    await mkdir(dirname(place), { recursive: true });
+    folder = await mkdtemp(join(dirname(place), ".bundle-"));
+  } catch (cause) {
+    throw failed(cause);
+  }
+  const cache = join(folder, BUNDLE.cache);
+  return {
+    cacheUrl: pathToFileURL(cache).href,
+    async finish({ envelope, listing }) {
+      try {
+        await dropOthers(cache);
+        await writeFile(join(folder, BUNDLE.manifest), envelope);
+        await writeFile(join(folder, BUNDLE.listing), listing);
+        await rename(folder, place);
+      } catch (cause) {
+        throw failed(cause);
+      }
+    },
+    async discard() {
+      await rm(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+/** nix makes folders for what no device asks for. */
+async function dropOthers(cache: string): Promise<void> {
+  for (const entry of await readdir(cache, { withFileTypes: true }))
+    if (entry.isDirectory() && entry.name !== "nar")
+      await rm(join(cache, entry.name), { recursive: true });
+}
+
+async function isThere(path: string): Promise<boolean> {
+  return await lstat(path).then(
+    () => true,
+    () => false,
+  );
+}
