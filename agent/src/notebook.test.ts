@@ -61,3 +61,19 @@ test("a lost trust record has its floor back from the attempt under way, and kee
   await resumed.record({ on: "withdrawn", code: "EXPIRED", message: "it expired" });
   expect((await start()).trust.channels).toEqual({ prod: { floor } });
 });
+
+test("an attempt that a refusal ended is reported once, though its manifest goes on being offered", async () => {
+  const disk = memoryDisk();
+  const { box, start } = starts(disk);
+  const notebook = await start();
+  const floor = { revision: 1, payloadSha256: "a".repeat(64) };
+  const attempt = { id: "one", channel: "prod", storePath: "/nix/store/x", ...floor };
+  await notebook.record({ on: "accepted", attempt });
+  await notebook.record({ on: "withdrawn", code: "EXPIRED", message: "it expired" });
+  const told = (await box.oldest(9)).length;
+  await notebook.reject({ ...refused("envelope"), rejectCode: "EXPIRED" });
+  expect(await box.oldest(9)).toHaveLength(told);
+  // Another reason is news.
+  await notebook.reject(refused("envelope"));
+  expect(await box.oldest(9)).toHaveLength(told + 1);
+});

@@ -126,6 +126,7 @@ export async function openNotebook(ports: Needs, config: Config): Promise<Notebo
       const refused = { ...bare, message: withRemedy(message, REJECT_REMEDY[bare.rejectCode]) };
       // One report for one envelope, however often it is offered.
       if (journal.last?.id === refused.id) return refused.message;
+      if (endedBy(journal.last, refused)) return refused.message;
       const pending = numbered([{ state: "idle", attempt: refused, message: refused.message }]);
       await write({
         ...journal,
@@ -200,6 +201,17 @@ function withFloorOf(state: State, trust: Trust): Trust {
   const known = trust.channels[channel];
   if (known !== undefined && known.floor.revision >= revision) return trust;
   return withFloor(trust, channel, { revision, payloadSha256 }, 0);
+}
+
+/** Whether the attempt that ended last ended by this refusal: the offer that goes on is no news. */
+function endedBy(last: ReportedAttempt | undefined, refused: ReportedAttempt): boolean {
+  return (
+    last !== undefined &&
+    last.storePath !== "" &&
+    last.rejectCode === refused.rejectCode &&
+    last.channel === refused.channel &&
+    last.revision === refused.revision
+  );
 }
 
 /** Whatever is told of a failure names its remedy, also where the cause came from elsewhere. */
