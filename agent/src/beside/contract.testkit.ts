@@ -270,7 +270,18 @@ export function keepsItsPromises(open: () => Promise<Laboratory>): void {
 
     beforeEach(async () => {
       await program("running-agent", `echo "running $*" >> ${file("fired")}`);
-      await program("prev/sw/bin/nix-ota-agent", `echo "prev $*" >> ${file("fired")}`);
+      await program(
+        "prev/sw/bin/nix-ota-agent",
+        `[ "$1" = --version ] || echo "prev $*" >> ${file("fired")}`,
+      );
+    });
+
+    test("runs the agent that runs where the one to return to does not start", async () => {
+      await program("broken/sw/bin/nix-ota-agent", "exit 1");
+      const { deadMan } = agent();
+      expect(await deadMan.arm(order("one", 100, file("broken")), never)).toBeUndefined();
+      await until(async () => (await lines("fired")).length === 1);
+      expect(await lines("fired")).toEqual([`running ${ARGUMENTS("one")}`]);
     });
 
     test("runs the agent of the system to return to, or the one that runs where that has none", async () => {

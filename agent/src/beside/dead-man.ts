@@ -1,7 +1,5 @@
-import { constants } from "node:fs";
-import { access } from "node:fs/promises";
-
 import type { DeadMan, Disk } from "../ports.ts";
+import { runCommand } from "../process/run-command.ts";
 import type { Alarm } from "./alarm.ts";
 
 /** What the alarm runs. */
@@ -14,6 +12,9 @@ export interface DeadManProgram {
 
 const MARKER = "dead-man";
 
+/** A program that needs longer than that to tell its version is no help in trouble. */
+const START_MS = 20_000;
+
 /**
  * The dead-man over an alarm. A file says that one may be set: most starts of an agent find none and
  * need not ask the system.
@@ -22,6 +23,7 @@ export function deadManBeside(
   alarm: Alarm,
   disk: Disk,
   stateDir: string,
+  environment: Readonly<Record<string, string>>,
   program: DeadManProgram,
 ): DeadMan {
   const marker = `${stateDir}/${MARKER}`;
@@ -30,7 +32,7 @@ export function deadManBeside(
       await disk.writeDurably(stateDir, MARKER, new TextEncoder().encode(`${attemptId}\n`), 0o600);
       await alarm.clear(signal);
       const argv = ["dead-man", "--attempt", attemptId, "--config", program.configFile];
-      const [first, ...others] = await programOf(prev, program.running);
+      const [first, ...others] = await programOf(prev, program.running, environment, signal);
       return await alarm.set(attemptId, [first, ...others, ...argv], afterMs, signal);
     },
     armed: async (attemptId, signal) =>
@@ -43,17 +45,19 @@ export function deadManBeside(
   };
 }
 
-/** The agent of the system to return to: the one that is known to work. */
+/** The agent of the system to return to: the one that is known to work, if it still starts. */
 async function programOf(
   prev: string,
   running: DeadManProgram["running"],
+  environment: Readonly<Record<string, string>>,
+  signal: AbortSignal,
 ): Promise<DeadManProgram["running"]> {
   const file = `${prev}/sw/bin/nix-ota-agent`;
-  try {
-    await access(file, constants.X_OK);
-    return [file];
-  } catch {
-    // The factory's system had no agent: the one that installs the first is as good.
-    return running;
-  }
+  const { how, code } = await runCommand(
+    { argv: [file, "--version"], environment, limitMs: START_MS, outputLimitBytes: 1024 },
+    signal,
+  );
+  signal.throwIfAborted();
+  // The factory's system had no agent, or its disk lost a part of it: the one that runs is as good.
+  return how === "exited" && code === 0 ? [file] : running;
 }

@@ -56,6 +56,6 @@ export function supervision(
       manager === undefined
         ? processHealth(environment, stateDir, failedUnitsCmd, probation)
         : unitHealth(manager, chance, environment, failedUnitsCmd, probation),
-    deadMan: deadManBeside(alarm, disk, stateDir, options.deadManProgram),
+    deadMan: deadManBeside(alarm, disk, stateDir, environment, options.deadManProgram),
   };
 }
