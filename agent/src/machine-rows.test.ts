@@ -156,6 +156,18 @@ describe("the machine", () => {
     expect(moved).toMatchObject({ state: { plan: { order: "boot" } }, tally: { activations: 1 } });
   });
 
+  test.each(["prove-first", "switch"] as const)(
+    "shuts no release out for tools of the device that kept it from beginning, in the order %s",
+    (order) => {
+      const second = machine(under("activating", order));
+      const tally = { ...second.tally, activations: 2 };
+      const left = step({ ...second, tally }, failed("untouched"));
+      const ending =
+        left?.ending ?? step(left!.machine, { on: "restored", inContact: true })?.ending;
+      expect(ending).toMatchObject({ outcome: "failed", quarantine: false });
+    },
+  );
+
   test("counts no reboot that an attempt is meant to take", () => {
     const boots = (state: State) => step(machine(state), bootedNew)?.machine.state;
     expect(boots(under("awaitingReboot", "boot"))).toMatchObject({ boots: 0 });

@@ -352,6 +352,9 @@ function count(tally: Tally, state: State, event: Event, to: StateName): Tally {
   if (to === "activating" && state.name !== "activating")
     return { ...tally, activations: tally.activations + 1 };
   if ("attempt" in event && to !== "rollingBack") return begin(tally, event.attempt.payloadSha256);
+  // The tools of the device kept it from beginning: that was no activation.
+  if (event.on === "untouched" && event.failure.code === "TOOL_FAILED")
+    return { ...tally, activations: tally.activations - 1 };
   // The previous system cannot reach the server either: the silence says nothing about the closure.
   if (event.on === "restored" && !event.inContact && state.name === "rollingBack") {
     if (state.failure?.code === "CONTACT_LOST")

@@ -278,6 +278,10 @@ export interface Nix {
 export type ActivationResult =
   | { readonly ended: "exited"; readonly code: number; readonly tail: string }
   | { readonly ended: "timed out" }
+  /** A tool of the device hung or failed before the program began: nothing was switched. */
+  | { readonly ended: "not begun" }
+  /** The program ended, and a tool of the device hung or failed over telling how. */
+  | { readonly ended: "untold" }
   /** It is gone and left no result: it was killed, or the machine was. */
   | { readonly ended: "vanished" };
 

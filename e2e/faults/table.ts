@@ -91,9 +91,9 @@ export const table: readonly Row[] = [
   ["nixHangs",        "new",           "new",           "-idle",         "-idle",                   "-idle",       "-idle",          "-idle",            "-idle"],
   ["nixStoreHangs",   "new",           "-idle",         "new",           "-idle",                   "-idle",       "-idle",          "-idle",            "-idle"],
   ["nixEnvHangs",     "-idle",         "-idle",         "-idle",         "-idle|new",               "-idle",       "-idle",          "new",              "-idle|previous"],
-  ["syncHangs",       "-idle",         "new",           "-idle",         "previous|new",            "-idle",       "-idle",          "new",              "previous"],
-  ["flockHangs",      "-idle",         "-idle",         "-idle",         "previous",                "-idle",       "-idle",          "new",              "previous"],
-  ["shHangs",         "-idle",         "new",           "new",           "previous",                "-idle",       "new",            "new",              "previous"],
+  ["syncHangs",       "-idle",         "new",           "-idle",         "new",                     "-idle",       "-idle",          "new",              "previous"],
+  ["flockHangs",      "-idle",         "-idle",         "-idle",         "new",                     "-idle",       "-idle",          "new",              "previous"],
+  ["shHangs",         "-idle",         "new",           "new",           "new",                     "-idle",       "new",            "new",              "previous"],
 
   ["cacheUnsigned",   "new",           "-here",         "-here",         "-here",                   "-here",       "-here",          "-here",            "-here"],
   ["cacheWrongKey",   "new",           "-here",         "-here",         "-here",                   "-here",       "-here",          "-here",            "-here"],

@@ -49,13 +49,19 @@ export function activationBeside(
     return foreignWords(lines.at(-1) ?? "", 300);
   };
 
+  /** Whether the time went, or the run came to nothing, in the switch itself or in the tools around it. */
+  const without = (name: string, ended: "timed out" | "vanished"): ActivationResult => {
+    if (!existsSync(file(name, "switching"))) return { ended: "not begun" };
+    return { ended: existsSync(file(name, "over")) ? "untold" : ended };
+  };
+
   /** The result, of a run that ended between two looks as well. */
   const gone = async (name: string, signal: AbortSignal): Promise<ActivationResult> => {
     const result = await resultOf(name);
     if (result !== undefined) return result;
     // What a killed wrapper leaves behind must not go on switching.
     await runner.end(name, signal);
-    return { ended: "vanished" };
+    return without(name, "vanished");
   };
 
   const begin = async (
@@ -103,7 +109,7 @@ export function activationBeside(
           return await gone(name, signal);
         if (clock.monotonicMs() >= deadline) {
           await runner.end(name, signal);
-          return { ended: "timed out" };
+          return (await resultOf(name)) ?? without(name, "timed out");
         }
         await clock.sleep(settings.watchMs, signal);
       }

@@ -3,8 +3,8 @@
  * needs no file that an update could remove, and it needs neither node nor network.
  *
  * Arguments: result directory, name of the run, limit in seconds, program, action. It holds
- * `<name>.lock` while it runs, tells its session in `<name>.started`, and leaves `<name>.json`
- * durably. Whoever starts it twice runs it once. The lock's descriptor is closed in what it starts:
+ * `<name>.lock` while it runs, tells its session in `<name>.started`, says in `<name>.switching` that
+ * the program is about to begin and in `<name>.over` that it ended, and leaves `<name>.json` durably. Whoever starts it twice runs it once. The lock's descriptor is closed in what it starts:
  * a service that the switch leaves behind must not look like a switch that runs.
  */
 export const WRAPPER = `
@@ -30,9 +30,12 @@ mkfifo "$dir/$name.pipe"
 { head -c 65536 | tee "$dir/$name.log"; cat > /dev/null; } < "$dir/$name.pipe" 9>&- &
 reader=$!
 
+# Not brought to the disk: after a power cut the links tell, not this.
+: > "$dir/$name.switching" || exit 74
 began=$(uptime)
 timeout -k 10 "$limit" "$program" "$action" > "$dir/$name.pipe" 2>&1 < /dev/null 9>&-
 code=$?
+: > "$dir/$name.over"
 took=$(($(uptime) - began))
 # The last words shall be there with the result, but what the switch left behind is not waited for.
 timeout 1 tail --pid "$reader" -s 0.05 -f /dev/null 9>&-

@@ -52,11 +52,7 @@ export const activate: Step<"activate"> = async (agent, { attempt, prev, action 
     if (result.ended === "exited" && result.code === NEEDS_REBOOT)
       return failed("inhibited", "ACTIVATION_REFUSED", `${ended(result)}, for a reboot is needed`);
     return refused(result)
-      ? failed(
-          "untouched",
-          result.ended === "busy" ? "SWITCH_BUSY" : "ACTIVATION_REFUSED",
-          `${ended(result)} before anything was activated`,
-        )
+      ? failed("untouched", refusalOf(result), `${ended(result)} before anything was activated`)
       : failed("broken", codeOf(result), `${ended(result)} and the closure does not run`);
   }
   return switchedByOthers(running);
@@ -64,10 +60,28 @@ export const activate: Step<"activate"> = async (agent, { attempt, prev, action 
 
 /** Whether the program ended before it touched the running system, as far as its status tells. */
 const refused = (result: SwitchResult) =>
-  result.ended === "busy" || (result.ended === "exited" && [1, 11].includes(result.code));
+  result.ended === "busy" ||
+  result.ended === "not begun" ||
+  (result.ended === "exited" && [1, 11].includes(result.code));
 
-const codeOf = (result: SwitchResult): FailureCodeName =>
-  result.ended === "timed out" ? "ACTIVATION_TIMEOUT" : "ACTIVATION_FAILED";
+/** What the tools of the device did is not the closure's fault. */
+function codeOf(result: SwitchResult): FailureCodeName {
+  switch (result.ended) {
+    case "exited":
+    case "vanished":
+      return "ACTIVATION_FAILED";
+    case "timed out":
+      return "ACTIVATION_TIMEOUT";
+    case "busy":
+      return "SWITCH_BUSY";
+    case "not begun":
+    case "untold":
+      return "TOOL_FAILED";
+  }
+}
+
+const refusalOf = (result: SwitchResult): FailureCodeName =>
+  result.ended === "exited" ? "ACTIVATION_REFUSED" : codeOf(result);
 
 function ended(result: SwitchResult): string {
   switch (result.ended) {
@@ -77,6 +91,10 @@ function ended(result: SwitchResult): string {
       return "switch-to-configuration did not end in time";
     case "vanished":
       return "switch-to-configuration was killed";
+    case "not begun":
+      return "a local tool hung or failed";
+    case "untold":
+      return "a local tool hung or failed after switch-to-configuration had ended";
     case "busy":
       return "another switch holds the lock";
   }
