@@ -105,7 +105,7 @@ const named = globSync("{services,proto,agent,cli}/src/**/*.ts")
 
 /** The programs of which one has to have the option. */
 function programsOf(file: string, before: string): readonly string[] {
-  if (/publish with $/u.test(before) || /`nix-ota [^`]*$/u.test(before)) return ["cli"];
+  if (before.endsWith("publish with ") || /`nix-ota [^`]*$/u.test(before)) return ["cli"];
   if (/`nix-ota-agent [^`]*$/u.test(before)) return ["agent"];
   return [file.split("/")[0] ?? ""];
 }

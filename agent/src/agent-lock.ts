@@ -57,7 +57,7 @@ export function takeLock(
       `${path} is held by another agent or command; wait for it to end`,
       status,
     );
-  const hangs = (error as NodeJS.ErrnoException | undefined)?.code === "ETIMEDOUT";
+  const hangs = error !== undefined && "code" in error && error.code === "ETIMEDOUT";
   const problem = hangs
     ? `hangs over ${path}; look at the disk of the state directory`
     : "cannot be run; put it on the PATH";
