@@ -61,10 +61,13 @@ export class Builder implements AsyncDisposable {
   static async create(options: {
     readonly dir: string;
     readonly runAs?: HostUser;
+    /** Folder of programs that are the builder's nix. Default: the host's. */
+    readonly nix?: string;
   }): Promise<Builder> {
-    const { dir, runAs } = options;
+    const { dir, runAs, nix } = options;
     const owner = runAs === undefined ? {} : { runAs };
-    await layOutMachine(dir, { name: "builder", nixConf: [], ...owner });
+    const programs = nix === undefined ? {} : { nix };
+    await layOutMachine(dir, { name: "builder", nixConf: [], ...programs, ...owner });
     try {
       return new Builder(
         dir,

@@ -37,7 +37,7 @@ describe.each(await deviceOwners())("a device of $title", ({ runAs, impossible }
 
   beforeAll(async () => {
     if (impossible !== undefined) return;
-    workshop = await Workshop.open(runAs);
+    workshop = await Workshop.open(runAs === undefined ? {} : { runAs });
     first = await workshop.release({ gen: 0 });
     second = await workshop.release({ gen: 1 });
   });

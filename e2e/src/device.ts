@@ -25,6 +25,8 @@ export type DeviceOptions = {
   readonly trustedPublicKeys: readonly string[];
   /** Further nix.conf lines. */
   readonly nixConf?: readonly string[];
+  /** Folder of programs that are the device's nix. Default: the host's. */
+  readonly nix?: string;
   /** The system the device leaves the factory with, and a store URL that holds it. */
   readonly factory?: FactorySystem;
   /** Folder of a device that is powered off, whose /nix and /boot this one starts with: far quicker. */
@@ -70,6 +72,7 @@ export class Device extends Machine {
     await layOutMachine(options.dir, {
       name: options.name,
       nixConf: [`trusted-public-keys = ${keys}`, ...(options.nixConf ?? [])],
+      ...(options.nix === undefined ? {} : { nix: options.nix }),
       ...(options.runAs === undefined ? {} : { runAs: options.runAs }),
     });
     const { dir, disks, factory } = options;

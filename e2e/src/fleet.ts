@@ -13,18 +13,15 @@ import { CacheKey } from "./cache-key.ts";
 import { Cache } from "./cache.ts";
 import type { DeviceOptions } from "./device.ts";
 import { FleetDevice } from "./fleet-device.ts";
-import type { HostUser } from "./namespace.ts";
 import { Operator } from "./operator.ts";
 import { type RunningProcess, entryFile, startServer } from "./processes.ts";
 import { type CommandResult, expectSuccess } from "./run-command.ts";
 import { type SplitClosure, publishSplit } from "./split-closure.ts";
-import { Workshop } from "./workshop.ts";
+import { Workshop, type WorkshopOptions } from "./workshop.ts";
 
-export type FleetOptions = {
+export type FleetOptions = WorkshopOptions & {
   /** A PostgreSQL; without it the server's embedded database. */
   readonly databaseUrl?: string;
-  /** Root only: the ordinary user who owns builder and devices. */
-  readonly runAs?: HostUser;
   /** Further arguments of the server. */
   readonly serverArguments?: readonly string[];
 };
@@ -75,7 +72,12 @@ export class Fleet implements AsyncDisposable {
 
   static async open(options: FleetOptions = {}): Promise<Fleet> {
     await using stack = new AsyncDisposableStack();
-    const workshop = stack.use(await Workshop.open(options.runAs));
+    const { runAs, nix } = options;
+    const machines = {
+      ...(runAs === undefined ? {} : { runAs }),
+      ...(nix === undefined ? {} : { nix }),
+    };
+    const workshop = stack.use(await Workshop.open(machines));
     const { folder, builder } = workshop;
     const upstreamDir = folder.join("upstream");
     for (const dir of [workshop.cacheDir, upstreamDir]) await mkdir(dir, { recursive: true });

@@ -1,6 +1,17 @@
 import { randomBytes } from "node:crypto";
 import { existsSync } from "node:fs";
-import { chmod, chown, copyFile, cp, lstat, mkdir, readdir, rm, writeFile } from "node:fs/promises";
+import {
+  chmod,
+  chown,
+  copyFile,
+  cp,
+  lstat,
+  mkdir,
+  readdir,
+  rm,
+  symlink,
+  writeFile,
+} from "node:fs/promises";
 import { join } from "node:path";
 
 import type { HostUser } from "./namespace.ts";
@@ -10,6 +21,8 @@ export type MachineFolderOptions = {
   readonly name: string;
   /** nix.conf lines after the harness's own; a later line wins. */
   readonly nixConf: readonly string[];
+  /** Folder of programs that stand before the host's nix. Default: none. */
+  readonly nix?: string;
   readonly runAs?: HostUser;
 };
 
@@ -30,6 +43,10 @@ export async function layOutMachine(dir: string, options: MachineFolderOptions):
     recursive: true,
     verbatimSymlinks: true,
   }).catch(ignoreMissing);
+  if (options.nix !== undefined) {
+    for (const program of await readdir(options.nix))
+      await symlink(join(options.nix, program), join(dir, "bin", program));
+  }
   await writeFile(join(dir, "etc/machine-id"), `${randomBytes(16).toString("hex")}\n`);
   await writeFile(join(dir, "etc/hostname"), `${options.name}\n`);
   // switch-to-configuration refuses a machine that does not call itself NixOS.

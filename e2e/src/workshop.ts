@@ -6,6 +6,13 @@ import type { HostUser } from "./namespace.ts";
 import { SystemdMachine, type SystemdMachineOptions } from "./systemd-machine.ts";
 import { TemporaryFolder } from "./temporary-folder.ts";
 
+export type WorkshopOptions = {
+  /** Root only: the ordinary user who owns builder and devices. */
+  readonly runAs?: HostUser;
+  /** Folder of programs that are the nix of builder and devices. Default: the host's. */
+  readonly nix?: string;
+};
+
 /**
  * One folder with a builder, a cache folder signed by one key, and devices that trust it: the set-up
  * that every test on real nix starts from. Everything goes with it.
@@ -15,29 +22,29 @@ export class Workshop implements AsyncDisposable {
   readonly builder: Builder;
   readonly key: CacheKey;
   readonly cacheDir: string;
-  readonly #runAs: { readonly runAs?: HostUser };
+  readonly #options: WorkshopOptions;
   readonly #devices: Machine[] = [];
 
   private constructor(
     folder: TemporaryFolder,
     builder: Builder,
     key: CacheKey,
-    runAs: { readonly runAs?: HostUser },
+    options: WorkshopOptions,
   ) {
     this.folder = folder;
     this.builder = builder;
     this.key = key;
     this.cacheDir = folder.join("cache");
-    this.#runAs = runAs;
+    this.#options = options;
   }
 
-  static async open(runAs?: HostUser): Promise<Workshop> {
+  static async open(options: WorkshopOptions = {}): Promise<Workshop> {
+    const { runAs } = options;
     const folder = await TemporaryFolder.create("workshop", runAs);
-    const owner = runAs === undefined ? {} : { runAs };
     try {
       const key = await CacheKey.create("cache.example-1", folder.join("cache.key"), runAs);
-      const builder = await Builder.create({ dir: folder.join("builder"), ...owner });
-      return new Workshop(folder, builder, key, owner);
+      const builder = await Builder.create({ dir: folder.join("builder"), ...options });
+      return new Workshop(folder, builder, key, options);
     } catch (cause) {
       await folder[Symbol.asyncDispose]();
       throw cause;
@@ -60,7 +67,7 @@ export class Workshop implements AsyncDisposable {
       ...(factory === undefined
         ? {}
         : { factory: { storePath: factory, from: `file://${this.cacheDir}` } }),
-      ...this.#runAs,
+      ...this.#options,
       ...more,
     });
     this.#devices.push(device);
