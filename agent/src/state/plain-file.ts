@@ -45,7 +45,7 @@ export interface PlainFiles {
 export async function plainFiles(root: string, within: readonly string[]): Promise<PlainFiles> {
   for (const folder of within) {
     const status = await lstat(`${root}/${folder}`).catch((cause: unknown) => {
-      if (codeOf(cause) === "ENOENT") return undefined;
+      if (codeOf(cause) === "ENOENT" || codeOf(cause) === "ENOTDIR") return undefined;
       throw unreadable(folder, cause);
     });
     if (status?.isDirectory() !== true)
