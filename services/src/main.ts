@@ -83,7 +83,12 @@ async function run(config: Config): Promise<void> {
   let reload = () => {};
   process.on("SIGHUP", () => reload());
   try {
-    const server = await startServer(config, log);
+    const server = await Promise.race([startServer(config, log), ended.promise]);
+    if (typeof server === "string") {
+      log.info({ signal: server }, "ended before it listened");
+      // A start is made of transactions, and what a power cut leaves of it the next one takes up.
+      process.exit();
+    }
     reload = () => server.reload();
     const signal = await ended.promise;
     log.info({ signal }, "ending");

@@ -23,7 +23,7 @@ import { connect } from "./db/connect.ts";
 import { HEAD_NOTIFICATION } from "./db/database.ts";
 import { migrate } from "./db/migrate.ts";
 import { ensureEventPartitions } from "./db/partitions.ts";
-import { isRowFault } from "./db/sql-fault.ts";
+import { isRowFault, sqlFault } from "./db/sql-fault.ts";
 import type { Store } from "./db/store.ts";
 import { healthPages, readiness } from "./health.ts";
 import { LIMITS, type Limits } from "./limits.ts";
@@ -105,7 +105,13 @@ async function serve(
   const { store, log, nowMs, limits } = opened;
   const { secrets, sessionKeys, tls } = opened.files;
   const migrations = await migrate(store.db);
-  await ensureEventPartitions(store.db);
+  try {
+    await ensureEventPartitions(store.db);
+  } catch (err) {
+    // Events have a place without, and the upkeep tries again: no reason to be away.
+    if (sqlFault(err)?.kind !== "conflict") throw err;
+    log.warn({ err }, "months of the event history are not made yet: somebody holds the tables");
+  }
   log.info({ database: store.kind, durable: store.durable, migrations }, "database ready");
 
   const adminFile = firstAdminFile(config.dataDir);

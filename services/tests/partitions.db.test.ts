@@ -51,3 +51,18 @@ describe.each(DATABASES)("the months of the event history on %s", (kind) => {
     await ensureEventPartitions(store.db);
   });
 });
+
+test("do not keep everybody waiting behind somebody who holds the tables", async () => {
+  const store = await openTestStore("postgresql");
+  const months = await sql<{ name: string }>`
+    select inhrelid::regclass::text as name from pg_inherits
+     where inhparent = 'device_event'::regclass and inhrelid <> 'device_event_other'::regclass
+     order by 1`.execute(store.db);
+  await sql`drop table ${sql.table(months.rows[0]?.name ?? "")}`.execute(store.db);
+  await store.db.transaction().execute(async (holder) => {
+    await sql`lock table device in row exclusive mode`.execute(holder);
+    await expect(ensureEventPartitions(store.db, 100)).rejects.toMatchObject({ code: "55P03" });
+  });
+  await ensureEventPartitions(store.db, 100);
+  await store.close();
+});

@@ -1,5 +1,5 @@
 import { once } from "node:events";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import * as net from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -192,4 +192,21 @@ test("a server that cannot listen says so and ends, with exit code 1", async () 
     ServerProcess.start(argv, { DATABASE_URL: await createPostgresDatabase() }),
   ).rejects.toThrow(/^the server ended with 1: .*EADDRINUSE/);
   taken.close();
+});
+
+test("a server that waits for its database ends at once when told to", async () => {
+  const mute = net.createServer().listen(0, "127.0.0.1");
+  await once(mute, "listening");
+  const { port } = mute.address() as net.AddressInfo;
+  const asked = once(mute, "connection");
+  const started = ServerProcess.start(
+    ["--data-dir", join(folder, "data"), "--listen", "127.0.0.1:0"],
+    { DATABASE_URL: `postgresql://nobody@127.0.0.1:${port}/none` },
+    ["sh", "-c", `echo $$ > ${join(folder, "pid")}; exec "$@"`, "sh"],
+  );
+  const [socket] = (await asked) as [net.Socket];
+  process.kill(Number(readFileSync(join(folder, "pid"), "utf8")), "SIGTERM");
+  await expect(started).rejects.toThrow(/^the server ended with 0: .*ended before it listened/);
+  socket.destroy();
+  mute.close();
 });

@@ -4,13 +4,23 @@ import type { Database } from "./database.ts";
 
 const MONTHS_AHEAD = 2;
 
+/** While this waits for a lock, whoever comes after it waits as well. */
+const LOCK_WAIT_MS = 5_000;
+
 /**
  * Makes the months of the event history up to two ahead, by the database's
  * clock. Idempotent; processes take turns. Events meet the default partition
  * where a month is missing, so a failure here loses nothing.
+ *
+ * @param lockWaitMs Longest wait for each lock, milliseconds; one that is held for longer is a
+ *   fault of the kind `conflict`, and nothing is changed.
  */
-export async function ensureEventPartitions(db: Kysely<Database>): Promise<void> {
+export async function ensureEventPartitions(
+  db: Kysely<Database>,
+  lockWaitMs: number = LOCK_WAIT_MS,
+): Promise<void> {
   await db.transaction().execute(async (transaction) => {
+    await sql`set local lock_timeout = ${sql.lit(lockWaitMs)}`.execute(transaction);
     await sql`select pg_advisory_xact_lock(hashtext('nix_ota_partitions'))`.execute(transaction);
     const months = await sql<Month & { found: boolean }>`
       select to_char(month, '"device_event_"YYYY_MM') as name,
