@@ -18,6 +18,10 @@ const activating = event({
   state: AgentState.ACTIVATING,
   attempt: { id: "one", revision: 3n, outcome: Outcome.UNSPECIFIED },
 });
+const begunNext = event({
+  state: AgentState.FETCHING,
+  attempt: { id: "one", revision: 4n, outcome: Outcome.UNSPECIFIED },
+});
 const end = (outcome: Outcome, message = "what went wrong, and what to do about it") =>
   event({ state: AgentState.IDLE, attempt: { id: "one", revision: 3n, outcome, message } });
 
@@ -134,6 +138,7 @@ const broken: readonly (readonly [sentence: RegExp, ending: Ending])[] = [
     }),
   ],
   [/floor fell from 4 to 3/, ending({}, { highest: { floor: 4, commit: 3 } })],
+  [/floor 3 is below what was begun/, ending({}, { events: [begunNext, end(Outcome.APPLIED)] })],
   [/commit fell from 4 to 3/, ending({}, { highest: { floor: 3, commit: 4 } })],
   [
     /undone after it had been applied/,

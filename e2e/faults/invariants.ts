@@ -70,6 +70,10 @@ function neverFalls({ picture, highest, events }: Ending): string[] {
   const channels = Object.values(picture.trust.channels);
   const floor = Math.max(0, ...channels.map((channel) => channel.floor.revision));
   const commit = Math.max(0, ...channels.map((channel) => channel.committed?.revision ?? 0));
+  // What was refused raises nothing; what was begun has raised it before its first byte.
+  const begun = events.flatMap(({ attempt }) =>
+    attempt === undefined || attempt.outcome === Outcome.REJECTED ? [] : [Number(attempt.revision)],
+  );
   const applied = new Set<string>();
   const undone = events.filter(({ attempt, state }) => {
     if (attempt === undefined) return false;
@@ -79,6 +83,7 @@ function neverFalls({ picture, highest, events }: Ending): string[] {
   });
   return [
     ...complain(floor < highest.floor, `the floor fell from ${highest.floor} to ${floor}`),
+    ...complain(floor < Math.max(0, ...begun), `the floor ${floor} is below what was begun`),
     ...complain(commit < highest.commit, `the commit fell from ${highest.commit} to ${commit}`),
     ...complain(undone.length > 0, "an attempt was undone after it had been applied"),
   ];

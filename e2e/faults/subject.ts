@@ -286,7 +286,7 @@ export class Subject implements AsyncDisposable {
   /** In the order prove-first a power cut before the commit boots the system of before by itself. */
   async #movedTooEarly(state: State): Promise<boolean> {
     if (state.name !== "activating" && state.name !== "probation") return false;
-    if (state.plan.order !== "prove-first") return false;
+    if (state.plan.order !== "prove-first" || this.byHand !== undefined) return false;
     const { profile } = state.prev;
     return (
       (await profileSystem(this.root)) !== profile ||
