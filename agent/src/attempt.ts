@@ -61,8 +61,8 @@ export interface WayBack {
   readonly profile: string;
   /** Generation of the system profile; 0: there is none. */
   readonly generation: number;
-  /** Units that had failed before. */
-  readonly failedUnits: readonly string[];
+  /** Units that had failed before; absent: that could not be told. */
+  readonly failedUnits?: readonly string[];
   /** Whether the server answered shortly before: only then can its silence be the update's fault. */
   readonly inContact: boolean;
   /** What the channel had committed before; absent: nothing. */

@@ -83,6 +83,7 @@ async function rollback(
   }
   await links.root("prev", to.storePath);
   const { revision, storePath } = leaves;
+  const failedUnits = await ports.health.failedUnits(signal);
   return {
     on: "rollbackAsked",
     attempt: { id, channel, revision, payloadSha256: leaves.payloadSha256, storePath },
@@ -99,7 +100,7 @@ async function rollback(
       booted: await links.booted(),
       profile: to.storePath,
       generation: to.number,
-      failedUnits: (await ports.health.failedUnits(signal)) ?? [],
+      ...(failedUnits === undefined ? {} : { failedUnits }),
       inContact: false,
       ...(before?.storePath === to.storePath ? { committed: before } : {}),
     },

@@ -214,9 +214,15 @@ describe("a committed closure with another kernel", () => {
     expect(step(machine(committing), committed)?.machine.tally.activations).toBe(1);
   });
 
-  test("that was booted since its activation waits for nothing", () => {
+  test("that was booted before its commit was written proves its kernel first, and waits for nothing then", () => {
     const booted = step(machine(committing), bootedNew)?.machine ?? initialMachine;
-    const moved = step(booted, committed);
+    expect(booted.state).toMatchObject({
+      name: "probation",
+      boots: 0,
+      plan: { order: "boot", rebootRequired: false },
+    });
+    const proven = step(booted, { on: "proven" })?.machine ?? initialMachine;
+    const moved = step(proven, committed);
     expect(moved?.machine.firstBoot).toBeUndefined();
     expect(moved?.ending?.rebootRequired).toBe(false);
     expect(moved?.machine.tally).toEqual(emptyTally);

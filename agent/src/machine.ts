@@ -41,6 +41,7 @@ const guards = {
     state.name === "rollingBack" && state.reboots < returnReboots(state),
   byReboot: (state: State) => state.name === "rollingBack" && state.reach === "boot",
   rebootsBack: (state: State) => guards.bootOrder(state) && guards.rebootLeft(state),
+  kernelUnseen: (state: State) => state.name === "committing" && state.plan.rebootRequired,
   bootLeft: (state: State) => state.name === "probation" && state.boots === 0,
 };
 
@@ -146,6 +147,7 @@ export const table: readonly Row[] = [
   ["committing",     "overdue",       "bootOrder",  "rollingBack",    "rolled_back",     "boot"],
   ["committing",     "overdue",       "",           "rollingBack",    "rolled_back",     "all"],
   ["committing",     "bootedPrev",    "",           "rollingBack",    "interrupted",     "profile"],
+  ["committing",     "bootedNew",     "kernelUnseen", "probation",    "",                ""],
   ["committing",     "bootedNew",     "",           "committing",     "",                ""],
   ["committing",     "bootedThird",   "",           "idle",           "external_change", ""],
 

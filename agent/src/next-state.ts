@@ -96,9 +96,10 @@ export function enter(
   }
 }
 
-/** Reboots in the middle of a probation. The one by which a closure came up is none. */
+/** Reboots in the middle of a probation. The one by which a closure, or its kernel, came up is none. */
 function bootsAfter(state: State, event: Event): number {
-  if (state.name === "awaitingReboot" || event.on !== "bootedNew") return 0;
+  if (state.name === "awaitingReboot" || state.name === "committing" || event.on !== "bootedNew")
+    return 0;
   return state.name === "probation" ? state.boots + 1 : 1;
 }
 
@@ -162,10 +163,10 @@ function planOf(state: State, event: Event): Plan {
   const plan = "plan" in event ? event.plan : "plan" in state ? state.plan : undefined;
   if (plan === undefined) return missing("plan", state, event);
   if (event.on === "inhibited") return { ...plan, order: "boot" };
-  // What a reboot was required for has been booted.
-  return event.on === "bootedNew" || event.on === "firstBoot"
-    ? { ...plan, rebootRequired: false }
-    : plan;
+  if (event.on !== "bootedNew" && event.on !== "firstBoot") return plan;
+  // What a reboot was required for has been booted, by entries that only a reboot takes back.
+  const order = state.name === "committing" && plan.rebootRequired ? "boot" : plan.order;
+  return { ...plan, order, rebootRequired: false };
 }
 
 const under = (state: State, event: Event) => ({

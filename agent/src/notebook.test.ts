@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
 
+import type { Event } from "./events.ts";
 import { notebookOver } from "./notebook.testkit.ts";
 import type { ReportedAttempt } from "./reported-event.ts";
 import { memoryDisk } from "./state/memory-disk.testkit.ts";
@@ -76,4 +77,44 @@ test("an attempt that a refusal ended is reported once, though its manifest goes
   // Another reason is news.
   await notebook.reject(refused("envelope"));
   expect(await box.oldest(9)).toHaveLength(told + 1);
+});
+
+test("a wait for a reboot remembers whether the server answers, and nothing else does", async () => {
+  const disk = memoryDisk();
+  const { start } = starts(disk);
+  const notebook = await start();
+  const attempt = {
+    id: "one",
+    channel: "prod",
+    revision: 7,
+    payloadSha256: "a".repeat(64),
+    storePath: "/nix/store/x",
+  };
+  const inspected = { bootId: "boot", ms: 0 };
+  const plan = {
+    order: "boot",
+    rebootRequired: true,
+    oneShot: true,
+    healthCmd: "",
+    healthyBefore: true,
+    inspected,
+  } as const;
+  const prev = { running: "/nix/store/o", booted: "", profile: "", generation: 0, inContact: true };
+  const moves: Event[] = [
+    { on: "accepted", attempt },
+    { on: "fit" },
+    { on: "fetched" },
+    { on: "inspected", plan },
+    { on: "cleared" },
+    { on: "secured", prev },
+  ];
+  for (const event of moves) await notebook.record(event);
+  await notebook.setInContact(false);
+  expect((await start()).journal.machine.state).toMatchObject({ prev: { inContact: true } });
+  await notebook.record({ on: "needsReboot" });
+  await notebook.setInContact(false);
+  expect((await start()).journal.machine.state).toMatchObject({
+    name: "awaitingReboot",
+    prev: { inContact: false },
+  });
 });

@@ -30,6 +30,8 @@ export interface Notebook {
   inspectAnew(): void;
   /** What held the attempt is over: nobody is to read of it any more. */
   goOn(): Promise<void>;
+  /** Whether the server answers, for an attempt whose reboot, which nobody announces, is still to come. */
+  setInContact(inContact: boolean): Promise<void>;
   /** Makes a changed trust record durable. */
   setTrust(trust: Trust): Promise<void>;
   /** What the copies of the attempt have moved. */
@@ -114,6 +116,21 @@ export async function openNotebook(ports: Needs, config: Config): Promise<Notebo
       if (journal.held === undefined) return;
       const { held: _, ...rest } = journal;
       await write({ ...rest, pending: [] });
+    },
+    async setInContact(inContact) {
+      const { state, firstBoot } = journal.machine;
+      const waits = state.name === "awaitingReboot" ? state : firstBoot;
+      if (waits === undefined || waits.prev.inContact === inContact) return;
+      const machine = {
+        ...journal.machine,
+        ...(state.name === "awaitingReboot"
+          ? { state: { ...state, prev: { ...state.prev, inContact } } }
+          : {}),
+        ...(firstBoot === undefined
+          ? {}
+          : { firstBoot: { ...firstBoot, prev: { ...firstBoot.prev, inContact } } }),
+      };
+      await write({ ...journal, machine, pending: [] });
     },
     get progress() {
       return progress;

@@ -37,13 +37,14 @@ export async function runningOffer(
     return await unproven(state.prev);
 
   const profile = await ports.links.profile();
+  // Which had failed before nobody knows any more: those that have failed now do not count.
+  const failedUnits = await ports.health.failedUnits(signal);
   const prev = {
     running,
     booted: await ports.links.booted(),
     profile: profile.storePath,
     generation: profile.number,
-    // Which had failed before nobody knows any more: those that have failed now do not count.
-    failedUnits: (await ports.health.failedUnits(signal)) ?? [],
+    ...(failedUnits === undefined ? {} : { failedUnits }),
     inContact: true,
     ...committedOf(notebook.trust, config.channel),
   };

@@ -1,4 +1,5 @@
 import type { Agent } from "../agent.ts";
+import { noteContact } from "../answered-lately.ts";
 import type { Attempt } from "../attempt.ts";
 import { rebootHold } from "../reboot-hold.ts";
 import type { Step } from "./effect-result.ts";
@@ -15,6 +16,7 @@ export const awaitReboot: Step<"awaitReboot"> = async (agent, { attempt, plan, p
     await ports.loader.bootOnce(undefined, signal);
     return switchedByOthers(running);
   }
+  await noteContact(agent);
   const guarded = plan.oneShot && prev.generation > 0;
   const hold = offeredStill(agent, attempt)
     ? await rebootHold(agent, guarded)

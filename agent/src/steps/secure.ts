@@ -1,4 +1,4 @@
-import type { Agent } from "../agent.ts";
+import { answeredLately } from "../answered-lately.ts";
 import { armDeadMan } from "../dead-man-order.ts";
 import type { Event } from "../events.ts";
 import { committedOf } from "../trust.ts";
@@ -44,6 +44,8 @@ export const secure: Step<"secure"> = async (agent, { attempt }, signal) => {
     );
   }
   const profile = await ports.links.profile();
+  // The switch resets failed units, so only a look beforehand tells which had failed already.
+  const failedUnits = await ports.health.failedUnits(signal);
   return {
     on: "secured",
     prev: {
@@ -51,17 +53,9 @@ export const secure: Step<"secure"> = async (agent, { attempt }, signal) => {
       booted: await ports.links.booted(),
       profile: profile.storePath,
       generation: profile.number,
-      // The switch resets failed units, so only a look beforehand tells which had failed already.
-      failedUnits: (await ports.health.failedUnits(signal)) ?? [],
-      inContact: inContact(agent),
+      ...(failedUnits === undefined ? {} : { failedUnits }),
+      inContact: answeredLately(agent),
       ...committedOf(agent.notebook.trust, attempt.channel),
     },
   };
 };
-
-function inContact({ contact, ports, config }: Agent): boolean {
-  if (contact.answeredAtMs === undefined) return false;
-  return (
-    ports.clock.monotonicMs() - contact.answeredAtMs < config.settings.probation.contactWithinMs
-  );
-}

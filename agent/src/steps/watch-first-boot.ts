@@ -1,3 +1,4 @@
+import { noteContact } from "../answered-lately.ts";
 import { bootedNow } from "../booted-now.ts";
 import { firstBootCourse, isGuarded } from "../first-boot.ts";
 import { rebootHold } from "../reboot-hold.ts";
@@ -17,6 +18,7 @@ export const watchFirstBoot: Step<"watchFirstBoot"> = async (agent, { firstBoot 
   const again = { ...attempt, id: ports.chance.id() };
   switch (course) {
     case "waits":
+      await noteContact(agent);
       if ((await rebootHold(agent, isGuarded(firstBoot))) !== undefined) return undefined;
       await rebootInto(agent, attempt, signal);
       return "rest";
