@@ -407,6 +407,7 @@ export const allowedImports: readonly Row[] = [
     imports: [
       "agent/src/!(main|command-line|adapters).ts",
       "agent/src/{boot,nix,process,state}/*.ts",
+      "agent/src/systemd/started-unit.ts",
       PROTO,
     ],
     packages: ["node:*"],

@@ -12,8 +12,8 @@ const device = { channel: "prod", publicKeys: ours === undefined ? [] : [ours] }
 const judge = (agentJson: unknown, leave: Partial<Candidate> = {}) =>
   guardAgainstOrphaning(device, {
     agentJson: agentJson === undefined ? undefined : JSON.stringify(agentJson),
-    hasAgentUnit: true,
-    hasBootService: true,
+    startsAgent: true,
+    startsBootService: true,
     hasProgram: true,
     allowAgentRemoval: false,
     allowKeyChange: false,
@@ -34,8 +34,8 @@ const prod = { channel: "prod", publicKey: text(ours) };
 
 test.each([
   ["no configuration", undefined, {}, "no etc/nix-ota/agent.json"],
-  ["no unit", prod, { hasAgentUnit: false }, "no nix-ota-agent.service"],
-  ["no boot service", prod, { hasBootService: false }, "no nix-ota-boot.service"],
+  ["no unit that starts", prod, { startsAgent: false }, "no nix-ota-agent.service"],
+  ["no boot service that starts", prod, { startsBootService: false }, "no nix-ota-boot.service"],
   ["no program", prod, { hasProgram: false }, "no sw/bin/nix-ota-agent"],
   ["another channel", { channel: "beta", publicKey: text(ours) }, {}, "channel beta"],
   ["another key", { channel: "prod", publicKey: text(theirs) }, {}, "none of the keys"],
@@ -46,7 +46,7 @@ test.each([
 
 test.each([
   ["removal", undefined, { allowAgentRemoval: true }],
-  ["removal of the boot service", prod, { allowAgentRemoval: true, hasBootService: false }],
+  ["removal of the boot service", prod, { allowAgentRemoval: true, startsBootService: false }],
   ["the next channel", { channel: "beta", publicKey: text(ours) }, { nextChannel: "beta" }],
   ["a change of keys", { channel: "prod", publicKey: text(theirs) }, { allowKeyChange: true }],
 ])("lets through %s with signed leave", (_what, agentJson, leave) => {

@@ -7,8 +7,9 @@ import { parsePublicKey } from "@nix-ota/proto/key-file";
 export interface Candidate {
   /** Contents of the closure's agent.json; undefined: it has none. */
   readonly agentJson: string | undefined;
-  readonly hasAgentUnit: boolean;
-  readonly hasBootService: boolean;
+  /** Whether its boot starts the agent, and what takes up an update before that. */
+  readonly startsAgent: boolean;
+  readonly startsBootService: boolean;
   /** Whether its agent's program can be run. */
   readonly hasProgram: boolean;
   /** Signed leave in the manifest. */
@@ -48,9 +49,9 @@ export function guardAgainstOrphaning(
 function missingPart(candidate: Candidate, configured: boolean): string | undefined {
   if (!configured) return "etc/nix-ota/agent.json that can be read";
   if (!candidate.hasProgram) return "sw/bin/nix-ota-agent that can be run";
-  if (!candidate.hasAgentUnit) return "nix-ota-agent.service";
+  if (!candidate.startsAgent) return "nix-ota-agent.service that its boot starts";
   // What guards the next boot starts with this unit: units are those of the system that booted.
-  return candidate.hasBootService ? undefined : "nix-ota-boot.service";
+  return candidate.startsBootService ? undefined : "nix-ota-boot.service that its boot starts";
 }
 
 function healthOf(file: Record<string, unknown> | undefined): string {

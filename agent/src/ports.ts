@@ -146,6 +146,8 @@ export interface Links {
   generations(): Promise<readonly Generation[]>;
   /** Path to the system's file, or undefined when it has none; at most 64 KiB. */
   systemFile(storePath: string, file: SystemFile): Promise<string | undefined>;
+  /** Whether the system starts the unit when it boots. */
+  startsUnit(storePath: string, unit: AgentUnit): Promise<boolean>;
   /** Canonical target of a part that needs a reboot to change; empty when absent. */
   part(storePath: string, part: BootPart): Promise<string>;
   /** Size of such a file; 0 when it is absent or no file. */
@@ -187,9 +189,10 @@ export type SystemFile =
   | "switch-inhibitors"
   | "kernel-params"
   | "nixos-version"
-  | "etc/nix-ota/agent.json"
-  | "etc/systemd/system/nix-ota-agent.service"
-  | "etc/systemd/system/nix-ota-boot.service";
+  | "etc/nix-ota/agent.json";
+
+/** A unit of a system by which the device is kept. */
+export type AgentUnit = "nix-ota-agent.service" | "nix-ota-boot.service";
 
 /** A program of a system by which the device is kept. */
 export type SystemProgram = "bin/switch-to-configuration" | "sw/bin/nix-ota-agent";

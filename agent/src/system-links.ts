@@ -16,6 +16,7 @@ import { SYSTEM_PROFILE } from "./nix/node-nix.ts";
 import type { CommittedRoot, Generation, Links } from "./ports.ts";
 import { makeDurably } from "./state/durable-directory.ts";
 import { syncPath } from "./state/node-disk.ts";
+import { startsUnit } from "./systemd/started-unit.ts";
 
 const ROOTS = "/nix/var/nix/gcroots/nix-ota";
 const PROFILES = "/nix/var/nix/profiles";
@@ -84,6 +85,7 @@ export const systemLinks: Links = {
       return undefined;
     }
   },
+  startsUnit,
   async part(storePath, part) {
     // A closure without the part differs from one with it, which is all that is asked.
     return await realpath(`${storePath}/${part}`).catch(() => "");

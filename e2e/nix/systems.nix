@@ -32,6 +32,7 @@
   #   missing   the program is not there, units and configuration are
   #   unfit     its self-test fails, everything else works
   #   no-boot   the boot service is not there
+  #   masked    the agent's unit is a link to /dev/null, as NixOS makes one that is not enabled
   agent ? "yes",
   # Another version makes another agent package, as an update of the agent does.
   agentVersion ? "0.1.0",
@@ -177,7 +178,12 @@ let
           mkdir -p $out/etc/nix-ota
           printf '%s\n' "$agentJson" > $out/etc/nix-ota/agent.json
           # The unit of another agent is another file, as it is where units name store paths.
-          printf '%s\n# %s\n' "$agentUnit" "$agentVersion" > $units/nix-ota-agent.service
+          ${
+            if agent == "masked" then
+              "ln -s /dev/null $units/nix-ota-agent.service"
+            else
+              "printf '%s\\n# %s\\n' \"$agentUnit\" \"$agentVersion\" > $units/nix-ota-agent.service"
+          }
           want nix-ota-agent.service
           # The checkout that the agent runs from may be somebody's home, and a test waits for no rest.
           mkdir $units/nix-ota-agent.service.d

@@ -28,7 +28,15 @@ export type SystemMode =
   | "empty";
 
 /** What is wrong with a system's own agent. */
-export type AgentState = "yes" | "no" | "broken" | "hangs" | "missing" | "unfit" | "no-boot";
+export type AgentState =
+  | "yes"
+  | "no"
+  | "broken"
+  | "hangs"
+  | "missing"
+  | "unfit"
+  | "no-boot"
+  | "masked";
 
 /** The arguments of `nix/systems.nix`, which says what each means and its default. */
 export type SystemOptions = {

@@ -45,6 +45,7 @@ test.each<[Agent, string]>([
   ["no", "etc/nix-ota/agent.json"],
   ["missing", "sw/bin/nix-ota-agent"],
   ["no-boot", "nix-ota-boot.service"],
+  ["masked", "nix-ota-agent.service"],
 ])("a system whose agent is `%s` is refused before it is activated", async (agent, part) => {
   const { device, ended } = await take({ agent }, "prove-first");
   expect(ended).toMatchObject({ outcome: "FAILED", failure: "ORPHANED" });

@@ -4,7 +4,6 @@ import { rebootRequired } from "../boot-parts.ts";
 import type { Event } from "../events.ts";
 import type { FailureCodeName } from "../failure.ts";
 import { guardAgainstOrphaning } from "../orphan-guard.ts";
-import type { SystemFile } from "../ports.ts";
 import { switchInhibitor } from "../switch-inhibitor.ts";
 import { bootShortage } from "./boot-space.ts";
 import { contentsPinned, contentsWhole } from "./closure-contents.ts";
@@ -45,11 +44,10 @@ export const inspect: Step<"inspect"> = async (agent, { attempt }, signal) => {
       `the closure is for ${system}, this machine is ${ports.host.system()}`,
     );
   }
-  const file = async (name: SystemFile) => await ports.links.systemFile(attempt.storePath, name);
   const candidate = guardAgainstOrphaning(config, {
-    agentJson: await file("etc/nix-ota/agent.json"),
-    hasAgentUnit: (await file("etc/systemd/system/nix-ota-agent.service")) !== undefined,
-    hasBootService: (await file("etc/systemd/system/nix-ota-boot.service")) !== undefined,
+    agentJson: await ports.links.systemFile(attempt.storePath, "etc/nix-ota/agent.json"),
+    startsAgent: await ports.links.startsUnit(attempt.storePath, "nix-ota-agent.service"),
+    startsBootService: await ports.links.startsUnit(attempt.storePath, "nix-ota-boot.service"),
     hasProgram: await ports.links.runnable(attempt.storePath, "sw/bin/nix-ota-agent"),
     allowAgentRemoval: manifest.allowAgentRemoval,
     allowKeyChange: manifest.allowKeyChange,

@@ -38,8 +38,13 @@ async function system(
   for (const [part, path] of Object.entries(places)) {
     await mkdir(join(root, path, ".."), { recursive: true });
     const content = parts[part as keyof typeof parts];
-    if (content !== undefined) await symlink(await stored(content), join(root, path));
+    if (content === undefined) continue;
+    const target = content.startsWith("/") ? content : await stored(content);
+    await symlink(target, join(root, path));
   }
+  const wants = join(root, places.unit, "../multi-user.target.wants");
+  await mkdir(wants);
+  await symlink("../nix-ota-agent.service", join(wants, "nix-ota-agent.service"));
   return root;
 }
 
@@ -66,6 +71,10 @@ test.each([
 
 test("a system without an agent does not: nobody would start", async () => {
   expect(await supersededBy({})).toBe(false);
+});
+
+test("a system whose unit is masked does not: nobody would start it", async () => {
+  expect(await supersededBy({ ...whole, unit: "/dev/null" })).toBe(false);
 });
 
 test("nothing does while the agent that runs is that of the way back", async () => {

@@ -2,13 +2,14 @@ import { constants } from "node:fs";
 import { access, realpath } from "node:fs/promises";
 
 import type { Succession } from "../ports.ts";
+import { startsUnit } from "./started-unit.ts";
 
 const RUNNING = "/run/current-system";
 const WAY_BACK = "/nix/var/nix/gcroots/nix-ota/prev";
 
 const PROGRAM = "sw/bin/nix-ota-agent";
 const CONFIGURATION = "etc/nix-ota/agent.json";
-const UNIT = "etc/systemd/system/nix-ota-agent.service";
+const UNIT = "nix-ota-agent.service";
 
 /** The configuration that a system has for its agent. */
 export const configurationOf = (system: string): string => `${system}/${CONFIGURATION}`;
@@ -27,8 +28,9 @@ export async function serviceSuccession(
   const own = await partsOf(system);
   return {
     async superseded() {
+      // A system that starts no agent, or has none, leaves the one that runs all there is.
+      if (!(await startsUnit(running, UNIT))) return false;
       const next = await partsOf((await hasAgent(wayBack)) ? wayBack : running);
-      // A system without an agent starts none: the one that runs is all there is.
       return next.program !== undefined && JSON.stringify(next) !== JSON.stringify(own);
     },
   };
@@ -50,7 +52,9 @@ async function hasAgent(system: string): Promise<boolean> {
 /** What makes one agent another: a program, a configuration or a unit elsewhere in the store. */
 async function partsOf(system: string) {
   const [program, configuration, unit] = await Promise.all(
-    [PROGRAM, CONFIGURATION, UNIT].map(async (part) => await whereIs(`${system}/${part}`)),
+    [PROGRAM, CONFIGURATION, `etc/systemd/system/${UNIT}`].map(
+      async (part) => await whereIs(`${system}/${part}`),
+    ),
   );
   return { program, configuration, unit };
 }
