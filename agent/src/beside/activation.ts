@@ -39,8 +39,10 @@ export function activationBeside(
   const resultOf = async (name: string): Promise<ActivationResult | undefined> => {
     const written = await text(file(name, "json"), 1024);
     if (written === undefined) return undefined;
-    const { code, timedOut } = JSON.parse(written) as { code: number; timedOut: boolean };
-    if (timedOut) return { ended: "timed out" };
+    const { code, timedOut } = readResult(written);
+    if (timedOut === true) return { ended: "timed out" };
+    // What cannot be read is none: who waits goes on as after a run that told nothing.
+    if (typeof code !== "number") return undefined;
     return { ended: "exited", code, tail: await lastWords(name) };
   };
 
@@ -129,4 +131,13 @@ export function activationBeside(
       }
     },
   };
+}
+
+function readResult(text: string): { readonly code?: unknown; readonly timedOut?: unknown } {
+  try {
+    return Object(JSON.parse(text)) as object;
+  } catch {
+    // A full disk or a power cut left a part of it, or nothing.
+    return {};
+  }
 }

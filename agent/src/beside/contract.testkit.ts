@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { existsSync } from "node:fs";
-import { chmod, mkdir, readFile, writeFile } from "node:fs/promises";
+import { chmod, mkdir, readFile, writeFile, symlink } from "node:fs/promises";
 import { join } from "node:path";
 
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
@@ -174,6 +174,24 @@ export function keepsItsPromises(open: () => Promise<Laboratory>): void {
       expect(await first).toEqual({ ended: "vanished" });
       expect(alive()).toBe(false);
       expect(await agent().activation.run("one", command, never)).toEqual({ ended: "vanished" });
+      expect(await lines("runs")).toEqual(["test"]);
+    });
+
+    test("whose result does not fit on the disk leaves none, and the next look is not hindered", async () => {
+      await symlink("/dev/full", file("result/one.json.next"));
+      const command = await system("exit 0");
+      expect(await agent().activation.run("one", command, never)).toEqual({ ended: "untold" });
+      expect(existsSync(file("result/one.json"))).toBe(false);
+      expect(await agent().activation.run("one", command, never)).toEqual({ ended: "untold" });
+      expect(await lines("runs")).toEqual(["test"]);
+    });
+
+    test.each(["", "{", "{}", "0"])("whose result says `%s` has told none", async (written) => {
+      const command = await system("exit 0");
+      await agent().activation.run("one", command, never);
+      await writeFile(file("result/one.json"), written);
+      expect(await agent().activation.run("one", command, never)).toEqual({ ended: "untold" });
+      await agent().activation.end("one", never);
       expect(await lines("runs")).toEqual(["test"]);
     });
 

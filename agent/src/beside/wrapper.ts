@@ -58,8 +58,9 @@ timed_out=false
 case $code in
   124 | 137) [ "$took" -lt "$limit" ] || timed_out=true ;;
 esac
-printf '{"code":%s,"timedOut":%s}\\n' "$code" "$timed_out" > "$dir/$name.json.next"
-sync "$dir/$name.json.next"
-mv "$dir/$name.json.next" "$dir/$name.json"
-sync "$dir"
+# On a full disk there is no result, rather than one of no bytes.
+printf '{"code":%s,"timedOut":%s}\\n' "$code" "$timed_out" > "$dir/$name.json.next" &&
+  sync "$dir/$name.json.next" &&
+  mv "$dir/$name.json.next" "$dir/$name.json" &&
+  sync "$dir"
 `;
