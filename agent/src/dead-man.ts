@@ -12,7 +12,11 @@ export interface RunningAgent {
   lock(waitS: number): (() => void) | undefined;
   /** `asked`: by SIGTERM and by its service manager; `killed`: it cannot but end. */
   end(how: "asked" | "killed", signal: AbortSignal): Promise<void>;
-  /** Where a service manager keeps it. */
+  /**
+   * Where a service manager keeps it.
+   *
+   * @throws {AgentError} kind `tool` when the manager does not start it.
+   */
   startAgain(signal: AbortSignal): Promise<void>;
 }
 
@@ -27,12 +31,29 @@ const UNASKED = { got: "silence", message: "the dead-man asks no server" } as co
 /**
  * What the dead-man does when it fires: nothing when the attempt has ended, or is committed. Else it
  * ends the agent that hangs, takes its lock, and goes back by the machine of every agent. Ended half
- * way, it is taken up by its own next try, or by the next agent.
+ * way, it is taken up by its own next try, or by the next agent. Whatever came of it, the agent is
+ * started: it may have been ended by a try before this one.
  *
  * @returns whether it went back.
- * @throws {AgentError} kind `busy` when somebody holds the lock who cannot be ended.
+ * @throws {AgentError} kind `busy` when somebody holds the lock who cannot be ended, `tool` when the
+ * agent cannot be started again.
  */
 export async function fireDeadMan(
+  ports: Ports,
+  config: Config,
+  attemptId: string,
+  running: RunningAgent,
+  signal: AbortSignal,
+): Promise<boolean> {
+  try {
+    return await takeOver(ports, config, attemptId, running, signal);
+  } finally {
+    // Also when this program is asked to end.
+    await running.startAgain(new AbortController().signal);
+  }
+}
+
+async function takeOver(
   ports: Ports,
   config: Config,
   attemptId: string,
@@ -48,7 +69,6 @@ export async function fireDeadMan(
     return await goBack(ports, config, attemptId, taken.agentLived, signal);
   } finally {
     taken.release();
-    await running.startAgain(signal);
   }
 }
 

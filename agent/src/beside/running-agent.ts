@@ -37,7 +37,18 @@ export function runningAgent(
       }
     },
     async startAgain(signal) {
-      await manager?.systemctl(["start", "--no-block", UNIT], MANAGER_MS, signal);
+      if (manager === undefined) return;
+      const show = ["show", "--property=LoadState", "--value", UNIT];
+      const { stdout, ...shown } = await manager.systemctl(show, MANAGER_MS, signal);
+      // A system without the unit, or with one that is masked, starts it at no try.
+      if (shown.code === 0 && stdout.trim() !== "loaded") return;
+      const { code, tail } = await manager.systemctl(
+        ["start", "--no-block", UNIT],
+        MANAGER_MS,
+        signal,
+      );
+      if (code !== 0)
+        throw new AgentError("tool", `${UNIT} cannot be started; see systemctl status`, tail);
     },
   };
 }
