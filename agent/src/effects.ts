@@ -69,10 +69,11 @@ export type Effect =
   | { readonly do: "tidy" };
 
 /**
- * GC roots: of the closure under way, of the way back, of the system to fall back to at a first boot,
- * and of the one that a device is stuck with, which its boot loader may still name.
+ * GC roots: of the closure under way, of the way back and what its profile named, of the system from
+ * before a first boot and what the boot loader falls back to at it, and of the one that a device is
+ * stuck with, which its boot loader may still name.
  */
-export type RootName = "staged" | "prev" | "first-boot" | "stuck";
+export type RootName = "staged" | "prev" | "prev-profile" | "first-boot" | "fallback" | "stuck";
 
 /** What the boot loader shall start: always, and at the next boot alone. */
 export interface BootEntries {
@@ -166,6 +167,7 @@ function commit(
     return [
       look,
       { do: "root", name: "first-boot", storePath: booted.running },
+      { do: "root", name: "fallback", storePath: entries.standard },
       profile,
       { do: "bootEntries", attempt, entries },
       record,
@@ -177,17 +179,20 @@ function commit(
   return [look, profile, { do: "bootEntries", attempt, entries }, record];
 }
 
+/** The boot loader where this system is what it shall start, which may still wait for its first boot. */
+export function entriesFor(standard: string, firstBoot: FirstBoot | undefined): BootEntries {
+  return firstBoot?.attempt.storePath === standard
+    ? bootEntries(firstBoot.attempt, firstBoot.plan, firstBoot.prev)
+    : { standard, once: "" };
+}
+
 type Return = Extract<State, { readonly name: "rollingBack" }>;
 
 function goBack(state: Return, firstBoot: FirstBoot | undefined): readonly Effect[] {
   const { attempt, prev, reach, tries, failure } = state;
   if (reach === "reboot") return [{ do: "reboot" }];
   const standard = prev.profile === "" ? prev.running : prev.profile;
-  // The way back may itself be a closure that still has to be booted for the first time.
-  const entries =
-    firstBoot?.attempt.storePath === standard
-      ? bootEntries(firstBoot.attempt, firstBoot.plan, firstBoot.prev)
-      : { standard, once: "" };
+  const entries = entriesFor(standard, firstBoot);
   const restore: Effect = { do: "restore", attempt, prev, reach, tries, entries };
   return reach === "boot"
     ? [restore, { do: "reboot" }]

@@ -44,7 +44,9 @@ test("a way back without a generation of its own is none that a loader could fal
   expect(firstBootCourse(firstBoot(true, 0), now)).toBe("not chosen");
 });
 
-test("what was booted for a later attempt, and left for the closure without a reboot, is no third system", () => {
-  const now = { bootId: "second", booted: "later", running: "new" };
-  expect(firstBootCourse(firstBoot(true), now)).toBe("waits");
+test("what was booted for a later attempt, and left without a reboot, is no third system", () => {
+  for (const running of ["new", "old", "tried"]) {
+    const now = { bootId: "second", booted: "later", running };
+    expect(firstBootCourse(firstBoot(true), now)).toBe("waits");
+  }
 });

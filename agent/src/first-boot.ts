@@ -21,8 +21,9 @@ export function firstBootCourse(
   const { attempt, prev, bootId } = firstBoot;
   if (now.bootId === bootId) return "waits";
   if (now.booted === attempt.storePath) return "came";
-  // A later attempt was booted, and led back to the closure without a reboot.
+  const before = [prev.running, prev.profile];
+  // A later attempt was booted, and led back without a reboot: its return wrote the entries anew.
   if (now.running === attempt.storePath) return "waits";
-  if (now.booted !== prev.running && now.booted !== prev.profile) return "third";
+  if (!before.includes(now.booted)) return before.includes(now.running) ? "waits" : "third";
   return isGuarded(firstBoot) ? "fell back" : "not chosen";
 }

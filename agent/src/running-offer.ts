@@ -50,7 +50,10 @@ export async function runningOffer(
   };
   const lost = attempted && tally.payloadSha256 === "" && notebook.journal.last === undefined;
   const before = await systemBefore(agent, prev, lost, signal);
-  if (before === undefined) return { on: "adopted", attempt, plan, prev };
+  if (before === undefined) {
+    await ports.links.root("prev", running);
+    return { on: "adopted", attempt, plan, prev };
+  }
   if (lost)
     ports.log("warn", "the journal of an attempt is lost; what runs has to prove itself", {
       storePath: running,

@@ -1,6 +1,6 @@
 import type { Attempt, Plan, WayBack } from "./attempt.ts";
 import type { BootEntries, Effect } from "./effects.ts";
-import { work } from "./effects.ts";
+import { entriesFor, work } from "./effects.ts";
 import type { Event, EventName } from "./events.ts";
 import { failureTraits } from "./failure.ts";
 import type { Failure, FailureCodeName } from "./failure.ts";
@@ -150,6 +150,7 @@ export class World {
       return this.record({ on: "unprovenRuns", attempt, plan: adopt, prev });
     }
     this.adopted.add(attempt.id);
+    this.roots.set("prev", this.running);
     return this.record({ on: "adopted", attempt, plan: adopt, prev: this.#wayBack() });
   }
 
@@ -288,6 +289,7 @@ export class World {
         if (bad()) return { on: "unsecured", failure: failure() };
         this.bootsBefore = [this.bootDefault, this.once];
         this.roots.set("prev", this.running);
+        this.roots.set("prev-profile", this.profile);
         return { on: "secured", prev: this.#wayBack() };
       case "setProfile":
         if (bad()) return this.#profileFailure(failure());
@@ -357,15 +359,21 @@ export class World {
       case "lookAround":
         if (this.running !== this.profile || this.running === effect.attempt.storePath || bad())
           return "rest";
-        this.bootDefault = this.profile;
-        this.once = "";
+        ({ standard: this.bootDefault, once: this.once } = entriesFor(
+          this.running,
+          this.journal.firstBoot,
+        ));
         this.home = this.running;
         return { on: "repaired" };
       case "tidy":
         this.roots.delete("staged");
         this.roots.delete("prev");
+        this.roots.delete("prev-profile");
         this.roots.delete("stuck");
-        if (this.journal.firstBoot === undefined) this.roots.delete("first-boot");
+        if (this.journal.firstBoot === undefined) {
+          this.roots.delete("first-boot");
+          this.roots.delete("fallback");
+        }
         return "rest";
       default:
         return unreachable(effect);

@@ -44,6 +44,7 @@ export const secure: Step<"secure"> = async (agent, { attempt }, signal) => {
     );
   }
   const profile = await ports.links.profile();
+  if (profile.storePath !== "") await ports.links.root("prev-profile", profile.storePath);
   // The switch resets failed units, so only a look beforehand tells which had failed already.
   const failedUnits = await ports.health.failedUnits(signal);
   return {

@@ -5,8 +5,12 @@ export const tidy: Step<"tidy"> = async ({ ports, notebook }, _effect, signal) =
   await ports.deadMan.drop(signal);
   await ports.links.unroot("staged");
   await ports.links.unroot("prev");
+  await ports.links.unroot("prev-profile");
   await ports.links.unroot("stuck");
-  if (notebook.journal.machine.firstBoot === undefined) await ports.links.unroot("first-boot");
+  if (notebook.journal.machine.firstBoot === undefined) {
+    await ports.links.unroot("first-boot");
+    await ports.links.unroot("fallback");
+  }
   await ports.activation.forget(undefined);
   await ports.journal.keepRoom();
   const channels = Object.values(notebook.trust.channels);
