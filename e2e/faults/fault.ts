@@ -15,7 +15,7 @@ export type Fault = {
   /** Where the agent stands when it is done. Default `entered`: before any of the state's work. */
   readonly at?: "entered" | "leaving";
   /** What the first attempt that ends has to name as its failure. Default: whatever it is. */
-  readonly failure?: FailureCodeName;
+  readonly failure?: FailureCodeName | readonly FailureCodeName[];
   /** What is offered instead of `good`, or of `sick` on the way back. */
   readonly release?: ReleaseName;
   /** Keys of the agent's configuration that differ. */

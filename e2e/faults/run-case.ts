@@ -68,9 +68,11 @@ function failedOtherwise({ events }: Ending, { fault, state }: Case): string[] {
   const wanted = state === "rollingBack" && release === undefined ? undefined : failure;
   const first = events.find(({ attempt }) => (attempt?.outcome ?? 0) !== 0)?.attempt;
   const code = nameOf(FailureCode, first?.failureCode ?? 0) ?? "nothing";
-  return wanted === undefined || code === wanted
+  return wanted === undefined || [wanted].flat().some((one) => one === code)
     ? []
-    : [`the first attempt failed with ${code} (${first?.message}), not with ${wanted}`];
+    : [
+        `the first attempt failed with ${code} (${first?.message}), not with ${[wanted].flat().join(" or ")}`,
+      ];
 }
 
 function outcomesOf({ events }: Ending): string[] {

@@ -11,7 +11,9 @@ const notFound: Reading = {
   pattern:
     /no substituter that can build it|don't know how to build these paths|does not exist in (the )?binary cache|is not valid|HTTP error 4\d\d|path .* is required/i,
   code: "NOT_IN_CACHE",
-  remedy: "upload the whole closure before publishing",
+  // Nix 2.8 tells of a path that it is denied as of one that is not there.
+  remedy:
+    "upload the whole closure before publishing, and see that the cache lets the device read it",
 };
 
 /**

@@ -39,8 +39,8 @@ export const restore: Step<"restore"> = async (agent, effect, signal) => {
   }
   // A reboot on the way has used up what the next boot alone was to start.
   if (reach !== "live" || entries.once !== "") {
-    const said = await writeEntries(agent, `${attempt.id}-unload-${tries}`, entries, signal);
-    if (said !== undefined) return unrestored(`the boot loader could not be brought back: ${said}`);
+    const failure = await writeEntries(agent, `${attempt.id}-unload-${tries}`, entries, signal);
+    if (failure !== undefined) return unrestored(failure.message);
   }
   return undefined;
 };

@@ -45,7 +45,11 @@ export const caches = {
   cacheDeaf: impatiently("the cache takes a request and never answers", "CACHE_STALLED", "nar", {
     kind: "no-answer",
   }),
-  cache401: onEtc("the cache answers 401", "CACHE_DENIED", "nar", { kind: "status", status: 401 }),
+  cache401: {
+    ...onEtc("the cache answers 401", "CACHE_DENIED", "nar", { kind: "status", status: 401 }),
+    // Nix 2.8 tells of a path that it is denied as of one that is not there.
+    failure: ["CACHE_DENIED", "NOT_IN_CACHE"],
+  },
   cache404: onEtc("the cache has lost a path", "NOT_IN_CACHE", "narinfo", {
     kind: "status",
     status: 404,
