@@ -12,7 +12,7 @@ import type { Failure } from "./failure.ts";
 import { enter, failureOf } from "./next-state.ts";
 import type { Outcome } from "./outcome.ts";
 import type { Reach, State, StateName } from "./states.ts";
-import { begin, deservesQuarantine, emptyTally } from "./tally.ts";
+import { begin, deservesQuarantine, emptyTally, takeBack } from "./tally.ts";
 import type { Tally } from "./tally.ts";
 
 /** Returns to the previous system before a device gives up and says so. */
@@ -359,8 +359,7 @@ function count(tally: Tally, state: State, event: Event, to: StateName): Tally {
     return { ...tally, activations: tally.activations - 1 };
   // The previous system cannot reach the server either: the silence says nothing about the closure.
   if (event.on === "restored" && !event.inContact && state.name === "rollingBack") {
-    if (state.failure?.code === "CONTACT_LOST")
-      return { ...tally, activations: tally.activations - 1 };
+    if (state.failure?.code === "CONTACT_LOST") return takeBack(tally);
   }
   return tally;
 }

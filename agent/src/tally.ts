@@ -5,6 +5,9 @@ import type { Outcome } from "./outcome.ts";
 /** Activations of one revision that a device makes by itself. */
 export const ACTIVATIONS_ALLOWED = 2;
 
+/** Activations taken back because the previous system did not reach the server either. */
+export const SILENCES_FORGIVEN = 3;
+
 /** Activations that end in lost contact, which the network may have caused. */
 export const CONTACT_LOSSES_ALLOWED = 3;
 
@@ -16,6 +19,8 @@ export interface Tally {
   readonly activations: number;
   /** Activations that a person or operator granted on top, 0 or 1. */
   readonly granted: number;
+  /** Activations taken back, 0 to 3; absent: none. */
+  readonly takenBack?: number;
   /** Attempts that ended without being applied: the next one waits longer. */
   readonly ends: number;
 }
@@ -25,6 +30,16 @@ export const emptyTally: Tally = { payloadSha256: "", activations: 0, granted: 0
 /** The tally once an attempt at this payload begins. */
 export function begin(tally: Tally, payloadSha256: string): Tally {
   return tally.payloadSha256 === payloadSha256 ? tally : { ...emptyTally, payloadSha256 };
+}
+
+/**
+ * The tally without the activation that a common silence spoilt. A device whose link always takes
+ * longer to come up than it is waited for would otherwise activate and go back for ever.
+ */
+export function takeBack(tally: Tally): Tally {
+  const takenBack = tally.takenBack ?? 0;
+  if (tally.activations === 0 || takenBack >= SILENCES_FORGIVEN) return tally;
+  return { ...tally, activations: tally.activations - 1, takenBack: takenBack + 1 };
 }
 
 /**
