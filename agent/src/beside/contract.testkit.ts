@@ -352,7 +352,8 @@ export function keepsItsPromises(open: () => Promise<Laboratory>): void {
     test("is tried again as long as it fails", async () => {
       await program(
         "running-agent",
-        `echo x >> ${file("fired")}; test $(wc -l < ${file("fired")}) = 3`,
+        // A configuration that cannot be read for a moment, as when a file of it is being replaced.
+        `echo x >> ${file("fired")}; test $(wc -l < ${file("fired")}) = 3 || exit 2`,
       );
       await agent().deadMan.arm(order("one", 50), never);
       await until(async () => (await lines("fired")).length === 3);

@@ -6,9 +6,6 @@ const MANAGER_MS = 30_000;
 /** A return that takes longer than that hangs, and is taken up once more. */
 const LONGEST_RUN_S = 3600;
 
-/** Exit status of a program that does not know its arguments: it will not the next time either. */
-const USAGE = 2;
-
 /** Alarms as transient timers. */
 export function unitAlarm(manager: Systemd, { retryMs }: AlarmSettings): Alarm {
   const unitOf = (name: string) => `nix-ota-dead-man-${name}`;
@@ -21,10 +18,10 @@ export function unitAlarm(manager: Systemd, { retryMs }: AlarmSettings): Alarm {
           properties: [
             "Type=exec",
             "KillMode=control-group",
+            // Whatever the status: what is wrong with a configuration may be right a moment later.
             "Restart=on-failure",
             `RestartSec=${retryMs}ms`,
             "StartLimitIntervalSec=0",
-            `RestartPreventExitStatus=${USAGE}`,
             `RuntimeMaxSec=${LONGEST_RUN_S}`,
             "OOMScoreAdjust=-900",
           ],
