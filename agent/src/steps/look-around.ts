@@ -18,7 +18,8 @@ export const lookAround: Step<"lookAround"> = async (agent, { attempt }, signal)
   await ports.activation.forget(undefined);
   const name = `${attempt.id}-repair-${ports.chance.id()}`;
   const entries = entriesFor(running, notebook.journal.machine.firstBoot);
-  const said = await writeEntries(agent, name, entries, signal);
-  if (said !== undefined) ports.log("warn", `the boot loader could not be written: ${said}`);
-  return said === undefined ? { on: "repaired" } : "rest";
+  const failure = await writeEntries(agent, name, entries, signal);
+  if (failure === undefined) return { on: "repaired" };
+  ports.log("warn", failure.message);
+  return "rest";
 };
