@@ -74,7 +74,7 @@ it.each<[string, Misbehave, RegExp]>([
       response.writeHead(200).end("StorePath: /nix/store/other\n");
       return true;
     },
-    /describes \/nix\/store\/other; upload the path again/u,
+    /describes no path of a store; upload the path again/u,
   ],
   [
     "a cache that wants credentials says so",

@@ -314,11 +314,38 @@ describe("nix-ota bundle", () => {
   test("takes a closure from a cache, signs it, and says where it is", async () => {
     const key = await CacheKey.create("stick-1", fleet.workshop.folder.join("stick.key"));
     const argv = ["--revision", "1", "--from", fleet.own.cache.url, "--cache-key", key.file];
-    const printed = await fleet.cliJson(...bundleArgv("r1", ...argv));
+    const unasked = await fleet.cli(...bundleArgv("r1", ...argv));
+    expect(unasked).toMatchObject({ code: 2 });
+    expect(unasked.stderr).toContain("give the --public-key that has to have signed it");
+    const trusted = [...argv, "--public-key", fleet.publicKey];
+    const printed = await fleet.cliJson(...bundleArgv("r1", ...trusted));
     expect(printed).toMatchObject({ channel: "prod", target: "", revision: 1, storePath: first });
     const narinfo = await (await ForgedBundle.of(place("r1"), place("r1-copy"))).readNarinfo();
     const signers = narinfo.signatures.map((signature) => signature.split(":")[0]);
     expect(new Set(signers)).toEqual(new Set(["cache.example-1", "stick-1"]));
+  });
+
+  test("signs no paths for a manifest that a stranger signed", async () => {
+    const key = await CacheKey.create("stick-2", fleet.workshop.folder.join("stick-2.key"));
+    const it = await forged();
+    await it.resign({ storePath: first }, new Uint8Array(32).fill(7));
+    const argv = ["--cache-key", key.file, "--public-key", fleet.publicKey];
+    const answer = await fleet.cli("bundle", it.file("manifest"), "--out", place("no"), ...argv);
+    expect(answer.code).not.toBe(0);
+    expect(answer.stderr).toContain("BAD_SIGNATURE");
+  });
+
+  test("gives nix nothing to evaluate, whatever a manifest names", async () => {
+    const it = await forged();
+    await it.resign({ storePath: "path:/tmp/flake#x" }, seed);
+    const answer = await fleet.cli("bundle", it.file("manifest"), "--out", place("flake"));
+    expect(answer.stderr).toContain('names "path:/tmp/flake#x", which is no path of a store');
+  });
+
+  test("writes to a stick whose name has a space", async () => {
+    const argv = bundleArgv("my stick", "--from", fleet.own.cache.url, "--revision", "1");
+    const out = place("my stick");
+    expect(await fleet.cliJson(...argv)).toMatchObject({ out, storePath: first });
   });
 
   test("never overwrites, and leaves nothing of what it could not finish", async () => {

@@ -46,8 +46,13 @@ it("counts the NAR size as download where the cache does not say", () => {
 });
 
 it.each([
-  ["another path", /StorePath: .*/u, "StorePath: /nix/store/x", "describes /nix/store/x"],
-  ["no path", /StorePath: .*\n/u, "", "describes no path"],
+  [
+    "another path",
+    /StorePath: .*/u,
+    "StorePath: /nix/store/\u001b[2Jx",
+    "describes no path of a store",
+  ],
+  ["no path", /StorePath: .*\n/u, "", "describes no path of a store"],
   ["no hash", /NarHash: .*\n/u, "", "has no sha256 NarHash"],
   ["another kind of hash", /NarHash: sha256/u, "NarHash: md5", "has no sha256 NarHash"],
   ["no size", /NarSize: .*\n/u, "", "has no NarSize"],

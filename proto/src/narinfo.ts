@@ -34,8 +34,13 @@ export type ReadNarinfo =
 export function parseNarinfo(text: string, path: string): ReadNarinfo {
   const fields = fieldsOf(text);
   // A cache may answer with any path of that hash part; a device would not find its own in it.
-  if (fields.get("StorePath") !== path)
-    return { ok: false, problem: `describes ${fields.get("StorePath") ?? "no path"}` };
+  const told = fields.get("StorePath");
+  if (told !== path)
+    return {
+      ok: false,
+      // What is no store path may hold anything, and is not to be repeated.
+      problem: `describes ${told !== undefined && isStorePath(told) ? told : "no path of a store"}`,
+    };
   const narHash = narHashHex(fields.get("NarHash") ?? "");
   if (narHash === undefined) return { ok: false, problem: "has no sha256 NarHash" };
   const narSize = sizeOf(fields.get("NarSize"));

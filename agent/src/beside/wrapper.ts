@@ -31,11 +31,12 @@ mkfifo "$dir/$name.pipe"
 reader=$!
 
 # Not brought to the disk: after a power cut the links tell, not this.
-: > "$dir/$name.switching" || exit 74
+# In a subshell: where \`:\` cannot write, it ends its shell.
+(: > "$dir/$name.switching") || exit 74
 began=$(uptime)
 timeout -k 10 "$limit" "$program" "$action" > "$dir/$name.pipe" 2>&1 < /dev/null 9>&-
 code=$?
-: > "$dir/$name.over"
+(: > "$dir/$name.over") || :
 took=$(($(uptime) - began))
 # The last words shall be there with the result, but what the switch left behind is not waited for.
 timeout 1 tail --pid "$reader" -s 0.05 -f /dev/null 9>&-

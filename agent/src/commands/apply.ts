@@ -31,6 +31,8 @@ export const apply: Command = {
     const signal = stopSignal();
     const request: Request = { id: ports.chance.id(), wish: { to: "apply" } };
     try {
+      // What an earlier run that was killed left takes the room that this one needs.
+      if (options["dry-run"] !== true) await sweep(call);
       const bundle = await openBundle(await folderAt(String(options["bundle"])));
       const judged = await judge(call, bundle.envelope);
       if (judged.committed) {
@@ -85,8 +87,13 @@ async function copy(
     await ports.requests.put(request);
   } finally {
     place.close();
-    await ports.bundles.keep(async () => (await ports.requests.pending()).map(({ id }) => id));
+    await sweep({ ports });
   }
+}
+
+/** Deletes bundles that nobody asks for any more. */
+async function sweep({ ports }: Pick<Call, "ports">): Promise<void> {
+  await ports.bundles.keep(async () => (await ports.requests.pending()).map(({ id }) => id));
 }
 
 /** The gate before gigabytes are copied; the agent puts the copy through it once more. */

@@ -63,8 +63,11 @@ export async function plainFiles(root: string, within: readonly string[]): Promi
     const flags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
     let handle: FileHandle;
     try {
+      // To open a device, were it only to find out that it is one, can set it going.
+      if (!(await lstat(`${root}/${name}`)).isFile()) throw notPlain(name);
       handle = await open(`${root}/${name}`, flags);
     } catch (cause) {
+      if (cause instanceof AgentError) throw cause;
       if (codeOf(cause) === "ENOENT") return undefined;
       if (codeOf(cause) === "ELOOP" || codeOf(cause) === "ENXIO") throw notPlain(name, cause);
       throw unreadable(name, cause);

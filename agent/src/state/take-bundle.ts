@@ -20,6 +20,8 @@ import { plainFiles, writePlain } from "./plain-file.ts";
 
 const CACHE_INFO_LIMIT_BYTES = 4 * 1024;
 const NARINFO_LIMIT_BYTES = 64 * 1024;
+/** Of all of them together, which are held in memory: a thousand bytes for each of 50 000 paths. */
+const NARINFOS_LIMIT_BYTES = 64 * 1024 * 1024;
 
 const AGAIN = "copy the bundle once more, or make it anew with `nix-ota bundle`";
 
@@ -114,6 +116,7 @@ async function readClosure(
 ): Promise<readonly NarinfoFile[]> {
   const closure: NarinfoFile[] = [];
   const seen = new Set([storePath]);
+  let bytesRead = 0;
   for (const path of seen) {
     if (seen.size > MAX_LISTING_LINES)
       throw refused(
@@ -122,6 +125,9 @@ async function readClosure(
     const name = narinfoOfBundle(storePathHash(path) ?? "");
     const bytes = await files.read(name, NARINFO_LIMIT_BYTES);
     if (bytes === undefined) throw refused(`the bundle lacks ${path}; ${AGAIN}`);
+    bytesRead += bytes.length;
+    if (bytesRead > NARINFOS_LIMIT_BYTES)
+      throw refused(`the bundle tells more of its paths than any cache does; ${AGAIN}`);
     const text = new TextDecoder().decode(bytes);
     const read = parseNarinfo(text, path);
     if (!read.ok) throw refused(`${name} in the bundle ${read.problem}; ${AGAIN}`);

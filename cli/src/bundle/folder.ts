@@ -1,4 +1,5 @@
-import { lstat, mkdir, mkdtemp, readdir, rename, rm, writeFile } from "node:fs/promises";
+import { lstat, mkdir, mkdtemp, readdir, rename, rm, symlink, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 
@@ -34,15 +35,19 @@ export async function beginBundle(out: string): Promise<NewBundle> {
       },
     );
   let folder: string;
+  let alias: string;
   try {
     await mkdir(dirname(place), { recursive: true });
     folder = await mkdtemp(join(dirname(place), ".bundle-"));
+    // Versions of nix differ in how they read a URL with spaces, which names of sticks often have.
+    alias = await mkdtemp(join(tmpdir(), "nix-ota-bundle-"));
+    await symlink(folder, join(alias, "bundle"));
   } catch (cause) {
     throw failed(cause);
   }
   const cache = join(folder, BUNDLE.cache);
   return {
-    cacheUrl: pathToFileURL(cache).href,
+    cacheUrl: pathToFileURL(join(alias, "bundle", BUNDLE.cache)).href,
     async finish({ envelope, listing }) {
       try {
         await dropOthers(cache);
@@ -54,6 +59,7 @@ export async function beginBundle(out: string): Promise<NewBundle> {
       }
     },
     async discard() {
+      await rm(alias, { recursive: true, force: true });
       await rm(folder, { recursive: true, force: true });
     },
   };

@@ -1,11 +1,12 @@
 import { Command } from "@commander-js/extra-typings";
 
-import { withServerOptions } from "../common-options.ts";
+import { collect, withServerOptions } from "../common-options.ts";
 import type { Host } from "../host.ts";
 
 const EXAMPLE = `
 Examples:
-  nix-ota bundle --server https://ota.example.com --channel prod --out /media/stick/prod-r42
+  nix-ota bundle --server https://ota.example.com --channel prod \\
+    --from https://cache.example.com --out /media/stick/prod-r42
   nix-ota bundle ./release.envelope --from https://cache.example.com --out ./prod-r42
 
 On the device: nix-ota-agent apply --bundle /media/stick/prod-r42
@@ -27,7 +28,15 @@ export function bundleCommand(host: Host) {
     .option(
       "--cache-key <file>",
       "sign its paths with this key of a cache, too: what was built here is signed by nobody",
-    );
+    )
+    .optionsGroup("Trust:")
+    .option(
+      "--public-key <key>",
+      "key that has to have signed the manifest, or a file with it; with --cache-key (repeatable)",
+      collect,
+      [] as string[],
+    )
+    .option("--threshold <count>", "distinct keys that have to have signed it", "1");
   return withServerOptions(command)
     .addHelpText("after", EXAMPLE)
     .action(async (file, options) => {

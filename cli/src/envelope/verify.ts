@@ -46,6 +46,16 @@ export function verifyEnvelope(
 }
 
 /**
+ * The same without a word about what holds.
+ *
+ * @throws {CliError} `rejected` when a check fails.
+ */
+export function expectVerified(envelope: Uint8Array, demands: Demands, nowMs: number): void {
+  const opened = openManifest(envelope, policyOf(demands, nowMs));
+  if (!opened.ok) throw new CliError("rejected", `${opened.code}: ${opened.message}`);
+}
+
+/**
  * The same for all envelopes of a release: one document with `manifests`, each as an envelope alone
  * has it.
  */
