@@ -7,6 +7,8 @@ const EPOCH_DAYS = 719_468;
 /**
  * The moment `epochMs` milliseconds after 1970 in ISO 8601, as `Date.toISOString` spells it. Pure.
  *
+ * @param epochMs whole milliseconds; of the years 0 to 9999, beyond which ISO 8601 spells otherwise.
+ *
  * A `Date` first finds out which time zone the device is in, though none is asked for, and where
  * nothing says so it reads every zone there is: half of what a quiet poll costs.
  */

@@ -1,4 +1,4 @@
-import { parseConfig } from "./config.ts";
+import { testConfig } from "./config.testkit.ts";
 import type { Notebook } from "./notebook.ts";
 import { openNotebook } from "./notebook.ts";
 import { journalFile } from "./state/journal-file.ts";
@@ -8,15 +8,6 @@ import { trustFile } from "./state/trust-file.ts";
 
 /** A notebook of a device that stands still, over a disk in memory. */
 export async function notebookOver(disk = memoryDisk()): Promise<Notebook> {
-  const config = parseConfig(
-    JSON.stringify({
-      server: "https://ota.example.org",
-      channel: "prod",
-      deviceId: "fridge",
-      publicKey: "6kpsY+KcUgq+9VB7Ey7F+ZVHdq6+vnuSQh7qaRRG0iw=",
-    }),
-    "",
-  );
   let ids = 0;
   const ports = {
     journal: journalFile(disk, "/state"),
@@ -34,5 +25,5 @@ export async function notebookOver(disk = memoryDisk()): Promise<Notebook> {
     chance: { fraction: () => 0, id: () => `aaaaaaaa-${(ids += 1)}` },
     log: () => undefined,
   };
-  return await openNotebook(ports, config);
+  return await openNotebook(ports, testConfig());
 }

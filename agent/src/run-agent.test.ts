@@ -2,7 +2,7 @@ import { setTimeout as delay } from "node:timers/promises";
 
 import { beforeEach, expect, test } from "vitest";
 
-import { parseConfig } from "./config.ts";
+import { testConfig } from "./config.testkit.ts";
 import { notebookOver } from "./notebook.testkit.ts";
 import type { Ports } from "./ports.ts";
 import { runAgent } from "./run-agent.ts";
@@ -42,16 +42,7 @@ const until = async (signal: AbortSignal): Promise<never> =>
 /** @param copies the work of the state, which here hangs about for as long as it says. */
 function agentOn(copies: () => Promise<void>, more: object): Promise<unknown> {
   const nothing = async () => await Promise.resolve(undefined);
-  const config = parseConfig(
-    JSON.stringify({
-      server: "https://ota.example.org",
-      channel: "prod",
-      deviceId: "fridge",
-      publicKey: "6kpsY+KcUgq+9VB7Ey7F+ZVHdq6+vnuSQh7qaRRG0iw=",
-      stateDir: "/state",
-    }),
-    "",
-  );
+  const config = testConfig({ stateDir: "/state" });
   const ports = {
     disk,
     journal: journalFile(disk, "/state"),

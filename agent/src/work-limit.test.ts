@@ -2,20 +2,11 @@ import { setTimeout as sleep } from "node:timers/promises";
 
 import { expect, test } from "vitest";
 
-import { parseConfig } from "./config.ts";
+import { testConfig } from "./config.testkit.ts";
 import type { Ports } from "./ports.ts";
 import { workLimit } from "./work-limit.ts";
 
-const config = parseConfig(
-  JSON.stringify({
-    server: "https://ota.example.org",
-    channel: "prod",
-    deviceId: "fridge",
-    publicKey: "6kpsY+KcUgq+9VB7Ey7F+ZVHdq6+vnuSQh7qaRRG0iw=",
-    settings: { limits: { armedMs: 7_000 } },
-  }),
-  "",
-);
+const config = testConfig({ settings: { limits: { armedMs: 7_000 } } });
 
 /** A clock whose next sleep ends when the test says so. */
 function device() {

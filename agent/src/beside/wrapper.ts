@@ -4,8 +4,9 @@
  *
  * Arguments: result directory, name of the run, limit in seconds, program, action. It holds
  * `<name>.lock` while it runs, tells its session in `<name>.started`, says in `<name>.switching` that
- * the program is about to begin and in `<name>.over` that it ended, and leaves `<name>.json` durably. Whoever starts it twice runs it once. The lock's descriptor is closed in what it starts:
- * a service that the switch leaves behind must not look like a switch that runs.
+ * the program is about to begin and in `<name>.over` that it ended, and leaves `<name>.json` durably.
+ * Whoever starts it twice runs it once. The lock's descriptor is closed in what it starts: a service
+ * that the switch leaves behind must not look like a switch that runs.
  */
 export const WRAPPER = `
 set -u
