@@ -186,6 +186,15 @@ export function keepsItsPromises(open: () => Promise<Laboratory>): void {
       expect(await lines("runs")).toEqual(["test"]);
     });
 
+    test("tells how it ended also where its end cannot be marked", async () => {
+      await mkdir(file("result/one.over"), { recursive: true });
+      const command = await system("exit 0");
+      expect(await agent().activation.run("one", command, never)).toMatchObject({
+        ended: "exited",
+        code: 0,
+      });
+    });
+
     test.each(["", "{", "{}", "0"])("whose result says `%s` has told none", async (written) => {
       const command = await system("exit 0");
       await agent().activation.run("one", command, never);
