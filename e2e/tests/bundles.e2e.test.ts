@@ -343,8 +343,8 @@ describe("nix-ota bundle", () => {
   });
 
   test("writes to a stick whose name has a space", async () => {
-    const argv = bundleArgv("my stick", "--from", fleet.own.cache.url, "--revision", "1");
-    const out = place("my stick");
+    const argv = bundleArgv("my stick/r1", "--from", fleet.own.cache.url, "--revision", "1");
+    const out = place("my stick/r1");
     expect(await fleet.cliJson(...argv)).toMatchObject({ out, storePath: first });
   });
 
