@@ -43,16 +43,32 @@ export async function armDeadMan(
   return await ports.deadMan.arm({ attemptId, prev, afterMs: limitMs(config.settings) }, signal);
 }
 
-/** Arms it again for an attempt under way: a reboot dropped it, or it fired and was ended half way. */
+/**
+ * Arms it again for an attempt under way: a reboot dropped it, it fired and was ended half way, or the
+ * attempt began past the state that arms it.
+ */
 export async function rearm(agent: Agent, signal: AbortSignal): Promise<void> {
   const { ports, notebook } = agent;
   const { state } = notebook.journal.machine;
   // An attempt that is merely armed arms it by itself.
-  if (!isUnderway(state) || state.name === "armed" || state.plan.order === "adopt") return;
+  if (!isUnderway(state) || state.name === "armed") return;
+  // What ran already when it was offered, and is only to be recorded, leaves nothing to go back to.
+  if (state.plan.order === "adopt" && state.name === "committing") return;
   if (await ports.deadMan.armed(state.attempt.id, signal)) return;
   const unarmed = await armDeadMan(agent, state.attempt.id, state.prev.running, signal);
   // The attempt goes on: without an end the device would be worse off than without a dead-man.
   if (unarmed !== undefined) ports.log("error", `the dead-man could not be armed: ${unarmed}`);
+}
+
+/** Sees to it, whenever it is called, that the dead-man is armed for the attempt under way: once for each. */
+export function keepArmed(agent: Agent): (signal: AbortSignal) => Promise<void> {
+  let seen = "";
+  return async (signal) => {
+    const { state } = agent.notebook.journal.machine;
+    if (!isUnderway(state) || state.attempt.id === seen) return;
+    await rearm(agent, signal);
+    seen = state.attempt.id;
+  };
 }
 
 /**

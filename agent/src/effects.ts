@@ -61,8 +61,8 @@ export type Effect =
     }
   /** Reboots at once. */
   | { readonly do: "reboot" }
-  /** Whether the previous system reaches the server, for lost contact. */
-  | { readonly do: "compareContact"; readonly needed: boolean }
+  /** Whether the previous system reaches the server, for lost contact. `booted`: it came up by a reboot. */
+  | { readonly do: "compareContact"; readonly needed: boolean; readonly booted: boolean }
   /** Looks whether somebody repaired the device. */
   | { readonly do: "lookAround"; readonly attempt: Attempt }
   /** Removes what ended attempts left: roots, results, envelopes. */
@@ -194,7 +194,8 @@ function goBack(state: Return, firstBoot: FirstBoot | undefined): readonly Effec
   const standard = prev.profile === "" ? prev.running : prev.profile;
   const entries = entriesFor(standard, firstBoot);
   const restore: Effect = { do: "restore", attempt, prev, reach, tries, entries };
-  return reach === "boot"
-    ? [restore, { do: "reboot" }]
-    : [restore, { do: "compareContact", needed: failure?.code === "CONTACT_LOST" }];
+  const needed = failure?.code === "CONTACT_LOST";
+  // What is lost with the server's answers is never left by profile and boot loader alone, but for a reboot.
+  const compare: Effect = { do: "compareContact", needed, booted: reach === "profile" };
+  return reach === "boot" ? [restore, { do: "reboot" }] : [restore, compare];
 }

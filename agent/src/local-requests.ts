@@ -5,6 +5,7 @@ import type { Event } from "./events.ts";
 import type { Reply, Request } from "./request.ts";
 import { judgeRetry, judgeRollback, notNow, refuse, replyFor, wayBackOf } from "./request.ts";
 import { sentences } from "./states.ts";
+import type { State } from "./states.ts";
 import { takeEnvelope } from "./take-envelope.ts";
 
 /** Tells what came of requests that have ended, and takes up the next one: an event for the machine. */
@@ -23,20 +24,27 @@ export async function heedRequests(agent: Agent, signal: AbortSignal): Promise<E
 }
 
 /** The reply to a request whose attempt is over; undefined: it is not, or has not begun. */
-function endOf({ notebook }: Agent, { id, wish }: Request): Reply | undefined {
+function endOf({ notebook }: Agent, request: Request): Reply | undefined {
   const { last, machine } = notebook.journal;
-  return last?.id === id ? replyFor(wish, last, machine.state) : undefined;
+  return last?.id === attemptOf(request) ? replyFor(request.wish, last, machine.state) : undefined;
 }
 
-function isUnderWay({ notebook }: Agent, { id }: Request): boolean {
+function isUnderWay({ notebook }: Agent, request: Request): boolean {
   const { state } = notebook.journal.machine;
-  return "attempt" in state && state.attempt.id === id;
+  // One that waits for its reboot is what somebody wishes to leave.
+  if (request.wish.to === "leave" && state.name === "awaitingReboot") return false;
+  return "attempt" in state && state.attempt.id === attemptOf(request);
 }
+
+/** The attempt whose end is the end of the request. */
+const attemptOf = ({ id, wish }: Request): string => (wish.to === "leave" ? wish.attempt : id);
 
 async function meet(agent: Agent, request: Request, signal: AbortSignal): Promise<Event | Reply> {
   const { state } = agent.notebook.journal.machine;
+  if (request.wish.to === "leave") return leave(state, request.wish.attempt);
   const rests = state.name === "idle" || state.name === "stuck";
-  const gives = ["accepted", "fetching", "staged"].includes(state.name);
+  // What gives way to a newer release of the server's gives way to a bundle.
+  const gives = ["accepted", "fetching", "staged", "awaitingReboot"].includes(state.name);
   if (!rests && !(request.wish.to === "apply" && gives)) {
     return notNow(
       `r${state.attempt.revision} is ${state.name} (${sentences[state.name]}); ask again when that has ended`,
@@ -50,6 +58,14 @@ async function meet(agent: Agent, request: Request, signal: AbortSignal): Promis
     case "apply":
       return await apply(agent, request.id, signal);
   }
+}
+
+function leave(state: State, attempt: string): Event | Reply {
+  if (state.name === "awaitingReboot" && state.attempt.id === attempt)
+    return { on: "rollbackAsked", attempt: state.attempt, plan: state.plan, prev: state.prev };
+  return notNow(
+    "what was to be left does not wait for its reboot any more; look with `nix-ota-agent status`, and ask again",
+  );
 }
 
 async function rollback(

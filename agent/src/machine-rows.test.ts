@@ -107,6 +107,7 @@ const rows: readonly Row[] = [
   ["the power went after the profile moved",                    under("activating", "switch"),        bootedPrev,                        "rollingBack",    "profile", ""],
   ["what cannot run live is prepared to boot",                  under("activating", "prove-first"),   inhibited,                         "activating",     "",        ""],
   ["a newer release takes the place of one that waits to boot", under("awaitingReboot", "boot"),      { on: "superseded", attempt: newer }, "rollingBack", "profile", ""],
+  ["so does the system that runs, when a person says so",       under("awaitingReboot", "boot"),      { on: "rollbackAsked", attempt, plan: plan("boot"), prev }, "rollingBack", "profile", ""],
   ["the loader fell back",                                      under("awaitingReboot", "boot"),      bootedPrev,                        "rollingBack",    "profile", ""],
   ["unproven, live",                                            probation("prove-first"),             failed("unproven"),                "rollingBack",    "live",    ""],
   ["unproven, after it was booted",                             probation("boot"),                    failed("unproven"),                "rollingBack",    "boot",    ""],
@@ -259,6 +260,13 @@ describe("a committed closure with another kernel", () => {
     expect(step(waiting, { on: "bootedThird" })?.machine.firstBoot).toBeUndefined();
     const asked: Event = { on: "rollbackAsked", attempt, plan: plan("adopt"), prev };
     expect(step(waiting, asked)?.machine.firstBoot).toBeUndefined();
+  });
+
+  test("stays one when a person leaves another that waits for its own reboot", () => {
+    const waits = { ...under("awaitingReboot", "boot"), attempt: newer } as State;
+    const asked: Event = { on: "rollbackAsked", attempt: newer, plan: plan("boot"), prev };
+    const moved = step({ ...waiting, state: waits }, asked);
+    expect(moved?.machine).toMatchObject({ state: { name: "rollingBack" }, firstBoot });
   });
 
   test("stays one while another attempt goes on, and comes before it after a reboot", () => {

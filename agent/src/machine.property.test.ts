@@ -13,13 +13,14 @@ type Happening =
   | "overdue"
   | "collect"
   | "retry"
+  | "leave"
   | "interfere";
 
 const alone = fc.oneof(
   { weight: 12, arbitrary: fc.constant<Happening>("work") },
   { weight: 3, arbitrary: fc.constantFrom<Happening>("offer", "newer") },
   { weight: 2, arbitrary: fc.constantFrom<Happening>("crash", "reboot") },
-  { weight: 1, arbitrary: fc.constantFrom<Happening>("overdue", "collect") },
+  { weight: 1, arbitrary: fc.constantFrom<Happening>("overdue", "collect", "leave") },
 );
 const withPeople = fc.oneof(
   { weight: 20, arbitrary: alone },
@@ -43,6 +44,8 @@ function happen(world: World, happening: Happening): void {
       return world.overdue();
     case "retry":
       return world.record({ on: "retryAsked", revision: world.revision });
+    case "leave":
+      return world.leave();
     case "interfere":
       return world.interfere();
     case "collect":
@@ -198,6 +201,7 @@ describe("whatever fails, whenever it crashes or reboots", () => {
       "setAside",
       "inhibited",
       "unprovenRuns",
+      "rollbackAsked",
     ];
     expect(expected.filter((one) => (seen.get(one) ?? 0) < 20)).toEqual([]);
   });

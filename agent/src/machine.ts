@@ -120,6 +120,7 @@ export const table: readonly Row[] = [
   ["activating",     "bootedThird",   "",           "idle",           "external_change", ""],
 
   ["awaitingReboot", "superseded",    "",           "rollingBack",    "superseded",      "profile"],
+  ["awaitingReboot", "rollbackAsked", "",           "rollingBack",    "rolled_back",     "profile"],
   ["awaitingReboot", "linksChanged",  "",           "idle",           "external_change", ""],
   ["awaitingReboot", "bootedPrev",    "",           "rollingBack",    "rolled_back",     "profile"],
   ["awaitingReboot", "bootedNew",     "",           "probation",      "",                ""],
@@ -234,7 +235,7 @@ export const ignored: readonly (readonly [on: EventName, reason: string, states:
   ["fellBack",      "the attempt under way decides first; idle looks again",      allBut("idle")],
   ["unprovenRuns",  "the attempt under way proves it",                            allBut("idle", "stuck")],
   ["repaired",      "nothing was broken",                                         allBut("stuck")],
-  ["rollbackAsked", "the attempt under way decides first; the command says so",   allBut("idle", "stuck")],
+  ["rollbackAsked", "the attempt under way decides first; the command says so",   allBut("idle", "stuck", "awaitingReboot")],
   ["retryAsked",    "the attempt under way decides first; the command says so",   allBut("idle", "stuck")],
 ];
 
@@ -328,8 +329,9 @@ function firstBootAfter(
   event: Event,
   ending: Ending | undefined,
 ): FirstBoot | undefined {
-  if (event.on === "firstBoot" || event.on === "fellBack" || event.on === "rollbackAsked")
-    return undefined;
+  if (event.on === "firstBoot" || event.on === "fellBack") return undefined;
+  // A person leaves what is committed; what waits for its own reboot is left without touching that.
+  if (event.on === "rollbackAsked" && state.name !== "awaitingReboot") return undefined;
   if (event.on === "bootedThird" && state.name === "idle") return undefined;
   if (event.on !== "committed" || state.name !== "committing") return firstBoot;
   const { attempt, plan } = state;

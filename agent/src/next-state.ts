@@ -14,7 +14,7 @@ export function failureOf(state: State, event: Event): Failure | undefined {
         ? {
             code: "BOOT_FELL_BACK",
             message:
-              "the boot loader started the previous system; look at the console of the device for why the closure did not boot",
+              "the boot loader started the previous system; look at the console of the device for why the closure did not boot, and let it in again with `nix-ota device retry` where only its power failed",
           }
         : {
             code: "REBOOTED",
@@ -30,7 +30,7 @@ export function failureOf(state: State, event: Event): Failure | undefined {
       return {
         code: "BOOT_FELL_BACK",
         message:
-          "the boot loader started the system from before instead of the committed closure; look at the console of the device for why its kernel did not boot",
+          "the boot loader started the system from before instead of the committed closure; look at the console of the device for why its kernel did not boot, and let it in again with `nix-ota device retry` where only its power failed",
       };
     case "bootedThird":
       return {

@@ -52,6 +52,6 @@ function limitOf(
     case "committing":
       return switchMs;
     case "rollingBack":
-      return 2 * switchMs + nix.closureMs + rollback.contactMs;
+      return 2 * switchMs + nix.closureMs + rollback.contactAfterBootMs;
   }
 }

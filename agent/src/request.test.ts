@@ -100,14 +100,23 @@ describe("a retry by hand", () => {
   });
 });
 
-test.each<[wish: "rollback" | "retry", outcome: ReportedAttempt["outcome"], status: number]>([
+test.each<
+  [wish: "rollback" | "leave" | "retry", outcome: ReportedAttempt["outcome"], status: number]
+>([
   ["rollback", "rolled_back", 0],
   ["rollback", "external_change", 4],
+  ["leave", "rolled_back", 0],
+  ["leave", "superseded", 0],
   ["retry", "rolled_back", 4],
   ["retry", "applied", 0],
   ["retry", "superseded", 0],
 ])("a %s whose attempt ended as %s exits with %d", (to, outcome, status) => {
-  const wish = to === "retry" ? { to, revision: 0 } : { to, payloadSha256: "p", generation: 0 };
+  const wishes = {
+    rollback: { to: "rollback", payloadSha256: "p", generation: 0 },
+    leave: { to: "leave", attempt: "one" },
+    retry: { to: "retry", revision: 0 },
+  } as const;
+  const wish = wishes[to];
   const ended = {
     revision: 3,
     message: "cause; remedy",

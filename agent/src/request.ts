@@ -8,7 +8,10 @@ import type { Generation } from "./ports.ts";
 import type { ReportedAttempt } from "./reported-event.ts";
 import type { Trust } from "./trust.ts";
 
-/** A wish, durable before anybody acts on it. What it leads to is an attempt of the same id. */
+/**
+ * A wish, durable before anybody acts on it. What it leads to is an attempt of the same id, but for the
+ * wish to leave one.
+ */
 export interface Request {
   /** A UUID. */
   readonly id: string;
@@ -18,6 +21,8 @@ export interface Request {
 export type Wish =
   /** Leaves what is committed; refused when that is another manifest by then. */
   | { readonly to: "rollback"; readonly payloadSha256: string; readonly generation: number }
+  /** Leaves an attempt that waits for its reboot; refused when it waits no more. */
+  | { readonly to: "leave"; readonly attempt: string }
   /** Tries the newest verified manifest once more. */
   | { readonly to: "retry"; readonly revision: number }
   /** Takes the bundle that was copied under the id of the request. */
@@ -57,7 +62,8 @@ export function replyFor(
   const name = `r${ended.revision}`;
   if (state.name === "stuck")
     return { status: STATUS.stuck, sentence: `${name}: ${ended.message}` };
-  if (wish.to === "rollback" && ended.outcome === "rolled_back") {
+  const leaves = wish.to === "rollback" || wish.to === "leave";
+  if (leaves && ended.outcome === "rolled_back") {
     return {
       status: STATUS.done,
       sentence: `the device went back from ${name}, which it does not try again by itself; publish a higher revision, or let it in again with \`nix-ota-agent retry\``,

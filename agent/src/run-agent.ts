@@ -3,7 +3,7 @@ import type { Agent } from "./agent.ts";
 import { checkIn } from "./check-in.ts";
 import type { Config } from "./config.ts";
 import { noContact } from "./contact.ts";
-import { rearm } from "./dead-man-order.ts";
+import { keepArmed } from "./dead-man-order.ts";
 import { doing } from "./doing.ts";
 import { work } from "./effects.ts";
 import type { Event } from "./events.ts";
@@ -62,13 +62,14 @@ export async function runAgent(
   const agent = await openAgent(ports, config);
   const endedBefore = agent.notebook.journal.last?.id;
   await takeUp(agent);
-  await rearm(agent, signal);
+  const armed = keepArmed(agent);
+  await armed(signal);
   ports.overseer.doing(doing(agent.notebook.journal));
   ports.overseer.ready();
   const following = new AbortController();
   if (mode === "run") await ports.server.follow(AbortSignal.any([signal, following.signal]));
   try {
-    const refused = await follow(agent, mode, signal);
+    const refused = await follow(agent, mode, armed, signal);
     const rest = { ...(await settle(agent, endedBefore, signal)), refused };
     if (mode === "once" && !signal.aborted) await leaveQuiet(agent);
     return rest;
@@ -91,7 +92,12 @@ export async function openAgent(ports: Ports, config: Config): Promise<Agent> {
 }
 
 /** Polls and works in turn; whether the manifest that was offered last was refused. */
-async function follow(agent: Agent, mode: Mode, signal: AbortSignal): Promise<boolean> {
+async function follow(
+  agent: Agent,
+  mode: Mode,
+  armed: (signal: AbortSignal) => Promise<void>,
+  signal: AbortSignal,
+): Promise<boolean> {
   const { ports, config, notebook } = agent;
   let asked = false;
   let waited = false;
@@ -99,6 +105,7 @@ async function follow(agent: Agent, mode: Mode, signal: AbortSignal): Promise<bo
   while (!signal.aborted) {
     const { name } = notebook.journal.machine.state;
     ports.overseer.doing(doing(notebook.journal));
+    await armed(signal);
     if (CHANGING.has(name)) ports.inhibition.close();
     else ports.inhibition.reopen();
     if (await moved(agent, signal)) continue;

@@ -163,6 +163,8 @@ export const settingsSchema = v.strictObject({
     retryMs: ms(10 * SECOND),
     /** How long the previous system tries to reach the server after contact was lost. */
     contactMs: ms(MINUTE),
+    /** The same after a reboot: a modem takes its time. */
+    contactAfterBootMs: ms(5 * MINUTE),
   }),
   /** What a state's work may take, where nothing in it has a limit of its own. */
   limits: group({

@@ -37,9 +37,10 @@ export class World {
   readonly store = new Set([FACTORY]);
   readonly roots = new Map<string, string>();
   journal: Machine = initialMachine;
-  /** Payload and attempt of the trust record. */
+  /** Payload and attempt of the trust record, and the system from before it. */
   committed = "";
   committedBy = "";
+  before = FACTORY;
   readonly #oneShot: boolean;
   /** Attempts begun when somebody else switched while one was under way that had a way back. */
   interferedAfter = -1;
@@ -196,6 +197,31 @@ export class World {
     this.record({ on: "overdue", failure: { code: "OVERDUE", message: "nobody finished" } });
   }
 
+  /** A person leaves what waits for its reboot, or what is committed. */
+  leave(): void {
+    const { state } = this.journal;
+    if (state.name === "awaitingReboot") {
+      const { attempt, plan, prev } = state;
+      return this.record({ on: "rollbackAsked", attempt, plan, prev });
+    }
+    const { running, profile, home, before, committed } = this;
+    const rests = state.name === "idle" && running === home && profile === home;
+    if (!rests || committed === "" || before === running || !this.store.has(before)) return;
+    const attempt: Attempt = {
+      id: `attempt ${this.begun.length}`,
+      channel: "prod",
+      revision: this.revision,
+      payloadSha256: committed,
+      storePath: running,
+    };
+    this.begun.push(attempt);
+    this.roots.set("prev", before);
+    const { committed: _, ...way } = this.#wayBack();
+    const plan = { ...this.#plan("switch", before), rebootRequired: false, oneShot: false };
+    const prev = { ...way, running: before, profile: before };
+    this.record({ on: "rollbackAsked", attempt, plan, prev });
+  }
+
   /** An administrator's own nixos-rebuild. */
   interfere(): void {
     this.history.push("somebody else switches");
@@ -330,6 +356,7 @@ export class World {
       case "recordCommit":
         if (this.running !== effect.attempt.storePath) this.committedUnseen.add(effect.attempt.id);
         this.roots.set("committed", effect.attempt.storePath);
+        this.before = this.home;
         this.committed = effect.attempt.payloadSha256;
         this.committedBy = effect.attempt.id;
         this.recorded.add(effect.attempt.id);

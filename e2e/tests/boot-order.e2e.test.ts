@@ -145,6 +145,26 @@ describe("a device that waits for a reboot", () => {
     expect(await ends(fridge)).toEqual(["SUPERSEDED", "APPLIED"]);
   });
 
+  test("is left for what runs when a person says so, and is not taken again by itself", async () => {
+    await published({ ...NEEDS_BOOT, mode: "panic" });
+    const fridge = await device("starts entries once");
+    await fridge.once();
+    const named = await fridge.command("rollback", "--generation", "1");
+    expect(named).toMatchObject({ code: 3, stdout: expect.stringContaining("is not committed") });
+    const { code, stdout, stderr } = await fridge.command("rollback");
+    expect({ code, stdout }, stderr).toMatchObject({
+      code: 0,
+      stdout: expect.stringContaining("the device went back from"),
+    });
+    expect(await links(fridge)).toEqual([factory, factory, factory, factory]);
+    await fridge.once();
+    expect(await links(fridge)).toEqual([factory, factory, factory, factory]);
+    expect(await ends(fridge)).toEqual(["ROLLED_BACK"]);
+    expect(await lastEnd(fridge)).toMatchObject({ failure: "BY_HAND" });
+    expect(await fridge.device.generations()).toEqual({ all: [1], current: 1 });
+    await expectNoTraces(fridge);
+  });
+
   test("leaves alone what somebody else switched to, and does not boot its own once", async () => {
     await published(NEEDS_BOOT);
     const byHand = await fleet.build({ gen: "by-hand" });

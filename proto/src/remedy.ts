@@ -32,7 +32,7 @@ export const FAILURE_REMEDY: Readonly<Record<FailureCodeName, string>> = {
   STATE_UNWRITABLE:   "look at the disk and the space of the state directory",
   REBOOTED:           "the device tries once more by itself; look whether its power holds",
   LINKS_CHANGED:      "nothing to do where that was meant; the next release takes over again",
-  BOOT_FELL_BACK:     "look at the console of the device, and publish a higher revision",
+  BOOT_FELL_BACK:     "look at the console of the device, and publish a higher revision, or let it in again with `nix-ota device retry` where only its power failed",
   TOOL_FAILED:        "look at the log of the device's agent",
   BY_HAND:            "publish a higher revision, or let it in again with `nix-ota device retry`",
   SWITCH_BUSY:        "wait for whoever switches by hand; the device tries again by itself",

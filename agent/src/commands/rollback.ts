@@ -3,7 +3,10 @@ import { why } from "../why.ts";
 import { ask } from "./ask.ts";
 import type { Command } from "./command.ts";
 
-/** `rollback [--generation N]`: leaves the committed revision, which is not tried again by itself. */
+/**
+ * `rollback [--generation N]`: leaves the committed revision, or the one that waits for its reboot,
+ * which is not tried again by itself.
+ */
 export const rollback: Command = {
   options: { generation: { type: "string" } },
   async run(call) {
@@ -17,6 +20,15 @@ export const rollback: Command = {
     }
     const journal = await ports.journal.read();
     const state = journal?.machine.state;
+    if (state?.name === "awaitingReboot") {
+      if (generation > 0) {
+        print(
+          `r${state.attempt.revision} waits for its reboot and is not committed, so it is left for what runs; leave it without --generation\n`,
+        );
+        return STATUS.refused;
+      }
+      return await ask(call, ports.chance.id(), { to: "leave", attempt: state.attempt.id });
+    }
     if (state !== undefined && "attempt" in state && state.name !== "stuck") {
       const server = await ports.serverNotes.read();
       print(

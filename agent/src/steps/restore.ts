@@ -120,10 +120,12 @@ async function restoreProfile(
 }
 
 /** Whether the previous system reaches the server: if it does not either, the closure cut nothing off. */
-export const compareContact: Step<"compareContact"> = async (agent, { needed }, signal) => {
+export const compareContact: Step<"compareContact"> = async (agent, effect, signal) => {
+  const { needed, booted } = effect;
   if (!needed) return { on: "restored", inContact: true };
   const { ports, config } = agent;
-  const deadlineMs = ports.clock.monotonicMs() + config.settings.rollback.contactMs;
+  const { contactMs, contactAfterBootMs } = config.settings.rollback;
+  const deadlineMs = ports.clock.monotonicMs() + (booted ? contactAfterBootMs : contactMs);
   for (;;) {
     const answer = await checkIn(agent, signal, "a connection of its own");
     if (answer.got !== "silence") return { on: "restored", inContact: true };

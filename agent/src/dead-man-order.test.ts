@@ -1,0 +1,104 @@
+import { beforeEach, describe, expect, test } from "vitest";
+
+import type { Agent } from "./agent.ts";
+import type { Order, Plan, WayBack } from "./attempt.ts";
+import { testConfig } from "./config.testkit.ts";
+import { noContact } from "./contact.ts";
+import { keepArmed } from "./dead-man-order.ts";
+import type { Event } from "./events.ts";
+import { notebookOver } from "./notebook.testkit.ts";
+import type { Notebook } from "./notebook.ts";
+import type { Ports } from "./ports.ts";
+
+const never = new AbortController().signal;
+
+const attempt = {
+  id: "aaaaaaaa",
+  channel: "prod",
+  revision: 1,
+  payloadSha256: "5".repeat(64),
+  storePath: "/nix/store/r1",
+};
+const planOf = (order: Order): Plan => ({
+  order,
+  rebootRequired: false,
+  oneShot: false,
+  healthCmd: "",
+  healthyBefore: true,
+  inspected: { bootId: "boot", ms: 0 },
+});
+const prev: WayBack = {
+  running: "/nix/store/r0",
+  booted: "/nix/store/r0",
+  profile: "/nix/store/r0",
+  generation: 1,
+  inContact: true,
+};
+
+let notebook: Notebook;
+let armed: string[];
+let looks: number;
+beforeEach(async () => {
+  notebook = await notebookOver();
+  [armed, looks] = [[], 0];
+});
+
+function agent(): Agent {
+  const deadMan = {
+    armed: async () => {
+      looks += 1;
+      return await Promise.resolve(false);
+    },
+    arm: async ({ attemptId }: { readonly attemptId: string }) => {
+      armed.push(attemptId);
+      return await Promise.resolve(undefined);
+    },
+  };
+  const ports = { deadMan, log: () => undefined } as unknown as Ports;
+  return { ports, config: testConfig(), notebook, contact: noContact() };
+}
+
+describe("a dead-man is armed for an attempt that begins", () => {
+  // oxfmt-ignore
+  const begins: readonly (readonly [what: string, event: Event])[] = [
+    ["with the first boot of what is committed",       { on: "firstBoot", attempt, plan: planOf("boot"), prev }],
+    ["with a boot loader that fell back",              { on: "fellBack", attempt, plan: planOf("boot"), prev }],
+    ["with a system that runs and nobody proved",      { on: "unprovenRuns", attempt, plan: planOf("adopt"), prev }],
+    ["with a person who goes back",                    { on: "rollbackAsked", attempt, plan: planOf("switch"), prev }],
+  ];
+
+  test.each(begins)("%s, once", async (_what, event) => {
+    const keep = keepArmed(agent());
+    await keep(never);
+    expect(armed).toEqual([]);
+    await notebook.record(event);
+    for (let times = 0; times < 3; times += 1) await keep(never);
+    expect({ armed, looks }).toEqual({ armed: [attempt.id], looks: 1 });
+  });
+});
+
+test("an attempt that arms it by itself is not even looked at", async () => {
+  const keep = keepArmed(agent());
+  const events: readonly Event[] = [
+    { on: "accepted", attempt },
+    { on: "fit" },
+    { on: "fetched" },
+    { on: "inspected", plan: planOf("prove-first") },
+    { on: "cleared" },
+    { on: "secured", prev },
+    { on: "activated" },
+  ];
+  for (const event of events) {
+    await notebook.record(event);
+    await keep(never);
+  }
+  expect(notebook.journal.machine.state.name).toBe("probation");
+  expect(looks).toBe(0);
+});
+
+test("what is only to be recorded has nothing to go back to, and no dead-man", async () => {
+  const keep = keepArmed(agent());
+  await notebook.record({ on: "adopted", attempt, plan: planOf("adopt"), prev });
+  await keep(never);
+  expect(armed).toEqual([]);
+});
