@@ -6,9 +6,10 @@
  * - `busy`: another agent or command holds the lock.
  * - `tool`: a program that the agent calls is missing or answers in a way it does not know.
  * - `bundle`: what a person brought is no bundle, or not whole, or none for this device.
+ * - `room`: there is no space for what a person brought.
  * - `defect`: an invariant of the agent itself does not hold.
  */
-export type AgentErrorKind = "config" | "state" | "busy" | "tool" | "bundle" | "defect";
+export type AgentErrorKind = "config" | "state" | "busy" | "tool" | "bundle" | "room" | "defect";
 
 /** The one error of this package. */
 export class AgentError extends Error {

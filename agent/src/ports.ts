@@ -118,7 +118,7 @@ export interface Bundles {
    * Holds the place of a bundle while it is copied and until its request is durable, so that nobody
    * deletes it. Ends with the process, too.
    *
-   * @throws {AgentError} kind `busy` while another is copied.
+   * @throws {AgentError} kind `busy` while another is copied, `room` when the disk is full.
    */
   open(id: string): Promise<OpenBundle>;
   /** Deletes all but these; nothing while one is copied. Asks `pending` when nobody copies any more. */

@@ -4,6 +4,7 @@ import { toHex } from "@nix-ota/proto/hash";
 import { REJECT_REMEDY, withRemedy } from "@nix-ota/proto/remedy";
 
 import { AgentError } from "../agent-error.ts";
+import type { AgentErrorKind } from "../agent-error.ts";
 import { openEnvelope } from "../open-envelope.ts";
 import type { Request } from "../request.ts";
 import { STATUS } from "../request.ts";
@@ -26,38 +27,50 @@ export const apply: Command = {
     "no-wait": { type: "boolean" },
   },
   needs: ["bundle"],
-  async run(call) {
-    const { options, print, ports } = call;
-    const signal = stopSignal();
-    const request: Request = { id: ports.chance.id(), wish: { to: "apply" } };
-    try {
-      // What an earlier run that was killed left takes the room that this one needs.
-      if (options["dry-run"] !== true) await sweep(call);
-      const bundle = await openBundle(await folderAt(String(options["bundle"])));
-      const judged = await judge(call, bundle.envelope);
-      if (judged.committed) {
-        print(`${judged.name} is committed; there is nothing to do\n`);
-        return STATUS.done;
-      }
-      const seen = await bundle.lookThrough(judged);
-      const told = `${judged.name}: ${seen.paths} paths, ${mib(seen.bytes)}`;
-      if (options["dry-run"] === true) {
-        print(`${told}; the device takes it, if its NARs are whole\n`);
-        return STATUS.done;
-      }
-      print(`${told}; copying\n`);
-      await copy(call, request, seen, signal);
-    } catch (cause) {
-      if (cause instanceof AgentError && cause.kind === "bundle") {
-        print(`${cause.message}\n`);
-        return STATUS.refused;
-      }
-      if (!signal.aborted) throw cause;
-      print("given up before all of the bundle was copied; nothing has changed\n");
-      return STATUS.waits;
+  run: async (call) => await applyBundle(call, stopSignal()),
+};
+
+/** Does it until the signal, which before the wish is durable leaves everything as it was. */
+export async function applyBundle(call: Call, signal: AbortSignal): Promise<number> {
+  const { options, print, ports } = call;
+  const request: Request = { id: ports.chance.id(), wish: { to: "apply" } };
+  try {
+    // What an earlier run that was killed left takes the room that this one needs.
+    if (options["dry-run"] !== true) await sweep(call);
+    const bundle = await openBundle(await folderAt(String(options["bundle"])), signal);
+    const judged = await judge(call, bundle.envelope);
+    if (judged.committed) {
+      print(`${judged.name} is committed; there is nothing to do\n`);
+      return STATUS.done;
     }
-    return await answerTo(call, request, options["no-wait"] === true ? "begun" : "ended", signal);
-  },
+    const seen = await bundle.lookThrough(judged);
+    await expectRoom(call, seen.bytes);
+    const told = `${judged.name}: ${seen.paths} paths, ${mib(seen.bytes)}`;
+    if (options["dry-run"] === true) {
+      print(`${told}; the device takes it, if its NARs are whole\n`);
+      return STATUS.done;
+    }
+    print(`${told}; copying\n`);
+    await copy(call, request, seen, signal);
+  } catch (cause) {
+    const told = cause instanceof AgentError ? cause : undefined;
+    const status = told && STATUS_OF_KIND[told.kind];
+    if (told !== undefined && status !== undefined) {
+      print(`${told.message}\n`);
+      return status;
+    }
+    if (!signal.aborted) throw cause;
+    print("given up before all of the bundle was copied; nothing has changed\n");
+    return STATUS.waits;
+  }
+  return await answerTo(call, request, options["no-wait"] === true ? "begun" : "ended", signal);
+}
+
+/** What is wrong with the bundle is wrong with it for good; the device may take it at another moment. */
+const STATUS_OF_KIND: Partial<Record<AgentErrorKind, number>> = {
+  bundle: STATUS.refused,
+  room: STATUS.waits,
+  busy: STATUS.waits,
 };
 
 async function folderAt(path: string): Promise<string> {
@@ -82,7 +95,7 @@ async function copy(
   await ports.disk.makeDirectory(config.stateDir);
   const place = await ports.bundles.open(request.id);
   try {
-    await seen.copyTo(place.folder, signal);
+    await seen.copyTo(place.folder);
     await place.sync(signal);
     await ports.requests.put(request);
   } finally {
@@ -116,22 +129,24 @@ async function judge(
     committed: trust.channels[channel]?.committed?.payloadSha256 === toHex(verdict.payloadSha256),
     storePath,
     closureDigest,
-    most: await mostBytes(call, Number(closureBytes)),
+    mostBytes: announcedBytes(call, Number(closureBytes)),
   };
 }
 
-/** What the NARs may have: what the manifest announces, and what there is room for. */
-async function mostBytes({ config, ports }: Call, closureBytes: number): Promise<Judged["most"]> {
+/** What the NARs may have where the manifest says how much that is. */
+function announcedBytes({ config }: Call, closureBytes: number): number {
+  const { budgetPercent, budgetSlackBytes } = config.settings.fetch;
+  return closureBytes === 0 ? Infinity : (closureBytes * budgetPercent) / 100 + budgetSlackBytes;
+}
+
+async function expectRoom({ config, ports }: Call, bytes: number): Promise<void> {
   const { stateDir, settings } = config;
-  const { budgetPercent, budgetSlackBytes } = settings.fetch;
-  const space = await ports.space.freeIfThere(stateDir);
-  const room = Math.max(0, (space?.freeBytes ?? Infinity) - settings.preflight.stateFreeBytes);
-  const announced =
-    closureBytes === 0 ? Infinity : (closureBytes * budgetPercent) / 100 + budgetSlackBytes;
-  return announced < room
-    ? {
-        bytes: announced,
-        why: "is the most that its manifest leaves room for; make it anew with `nix-ota bundle`",
-      }
-    : { bytes: room, why: `is free for it in the state directory ${stateDir}; free space there` };
+  const { freeBytes } = (await ports.space.freeIfThere(stateDir)) ?? { freeBytes: Infinity };
+  const room = Math.max(0, freeBytes - settings.preflight.stateFreeBytes);
+  if (bytes <= room) return;
+  throw new AgentError(
+    "room",
+    `the bundle has ${mib(bytes)}, but ${mib(room)} is free for it in the state directory ${stateDir}; free space there, and apply it again`,
+    undefined,
+  );
 }

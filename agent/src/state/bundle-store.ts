@@ -4,6 +4,7 @@ import { AgentError } from "../agent-error.ts";
 import { takeLock } from "../agent-lock.ts";
 import type { BundleFile, Bundles, Disk } from "../ports.ts";
 import { runCommand } from "../process/run-command.ts";
+import { writeFailure } from "./write-failure.ts";
 
 /** Above the largest that the gate and the contract know. */
 const LIMIT_BYTES: Readonly<Record<BundleFile, number>> = {
@@ -39,11 +40,7 @@ export function bundleStore(
         await mkdir(`${folder}/cache/nar`, { recursive: true, mode: 0o700 });
       } catch (cause) {
         close();
-        throw new AgentError(
-          "state",
-          `${folder} cannot be made; check space and permissions`,
-          cause,
-        );
+        throw writeFailure(folder, cause);
       }
       return {
         folder,

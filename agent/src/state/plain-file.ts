@@ -3,6 +3,7 @@ import type { FileHandle } from "node:fs/promises";
 import { lstat, open } from "node:fs/promises";
 
 import { AgentError } from "../agent-error.ts";
+import { writeFailure } from "./write-failure.ts";
 
 const CHUNK_BYTES = 1024 * 1024;
 
@@ -32,17 +33,25 @@ export interface PlainFiles {
   read(name: string, limitBytes: number): Promise<Uint8Array | undefined>;
   /** Bytes of a file; undefined: there is none. Throws as `read`. */
   size(name: string): Promise<number | undefined>;
-  /** Writes so many bytes of a file, which must be all, to one that is not there yet. */
-  copy(name: string, size: number, to: string, signal: AbortSignal): Promise<void>;
+  /**
+   * Writes so many bytes of a file, which must be all, to one that is not there yet. Throws as `read`,
+   * and as `writePlain`.
+   */
+  copy(name: string, size: number, to: string): Promise<void>;
 }
 
 /**
  * Nothing in the folder leads out of it: a link is not followed, and a pipe or device not waited for.
  *
  * @param within folders in it, beside itself, that hold what is asked for.
+ * @param signal ends whatever is done with the files, before the next one and within a long one.
  * @throws {AgentError} kind `bundle` when one of those is no folder.
  */
-export async function plainFiles(root: string, within: readonly string[]): Promise<PlainFiles> {
+export async function plainFiles(
+  root: string,
+  within: readonly string[],
+  signal: AbortSignal,
+): Promise<PlainFiles> {
   for (const folder of within) {
     const status = await lstat(`${root}/${folder}`).catch((cause: unknown) => {
       if (codeOf(cause) === "ENOENT" || codeOf(cause) === "ENOTDIR") return undefined;
@@ -60,6 +69,7 @@ export async function plainFiles(root: string, within: readonly string[]): Promi
     name: string,
     work: (handle: FileHandle, size: number) => Promise<Value>,
   ): Promise<Value | undefined> => {
+    signal.throwIfAborted();
     const flags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
     let handle: FileHandle;
     try {
@@ -90,7 +100,7 @@ export async function plainFiles(root: string, within: readonly string[]): Promi
         return bytes;
       }),
     size: async (name) => await withFile(name, async (_, size) => await Promise.resolve(size)),
-    async copy(name, size, to, signal) {
+    async copy(name, size, to) {
       const copied = await withFile(name, async (from) => {
         const target = await create(to);
         try {
@@ -115,7 +125,11 @@ export async function plainFiles(root: string, within: readonly string[]): Promi
   };
 }
 
-/** Writes a file that is not there yet, and does not wait until it is on the disk. */
+/**
+ * Writes a file that is not there yet, and does not wait until it is on the disk.
+ *
+ * @throws {AgentError} kind `room` when the disk is full, `state` for what else goes wrong.
+ */
 export async function writePlain(to: string, bytes: Uint8Array): Promise<void> {
   const target = await create(to);
   try {
@@ -152,7 +166,7 @@ async function written<Value>(path: string, writing: Promise<Value>): Promise<Va
   try {
     return await writing;
   } catch (cause) {
-    throw new AgentError("state", `${path} cannot be written; check space and permissions`, cause);
+    throw writeFailure(path, cause);
   }
 }
 

@@ -30,8 +30,8 @@ export interface Judged {
   readonly storePath: string;
   /** Empty: the closure is not pinned. */
   readonly closureDigest: Uint8Array;
-  /** Most bytes that its NARs may have, and why no more. */
-  readonly most: { readonly bytes: number; readonly why: string };
+  /** Most bytes that its NARs may have, by what the manifest announces. */
+  readonly mostBytes: number;
 }
 
 export interface BundleContents {
@@ -42,8 +42,12 @@ export interface BundleContents {
 
 /** A bundle that was looked through, and is whole as far as that can be told without its NARs' contents. */
 export interface SeenBundle extends BundleContents {
-  /** Copies it into an empty folder that has `cache/nar`. Not on the disk when it returns. */
-  copyTo(folder: string, signal: AbortSignal): Promise<void>;
+  /**
+   * Copies it into an empty folder that has `cache/nar`. Not on the disk when it returns.
+   *
+   * @throws {AgentError} kind `room` when the disk is full meanwhile.
+   */
+  copyTo(folder: string): Promise<void>;
 }
 
 /** A folder whose manifest was read, and nothing else. */
@@ -61,14 +65,15 @@ export interface OpenedBundle {
 /**
  * Opens a bundle. The gate has to see its manifest before anything else of it is read.
  *
+ * @param signal ends this, and looking through and copying what was opened, with the signal's reason.
  * @throws {AgentError} kind `bundle` for what is none.
  */
-export async function openBundle(path: string): Promise<OpenedBundle> {
-  const files = await plainFiles(path, [BUNDLE.cache, `${BUNDLE.cache}/nar`]);
+export async function openBundle(path: string, signal: AbortSignal): Promise<OpenedBundle> {
+  const files = await plainFiles(path, [BUNDLE.cache, `${BUNDLE.cache}/nar`], signal);
   const envelope = await needed(files, BUNDLE.manifest, MAX_ENVELOPE_BYTES);
   return {
     envelope,
-    lookThrough: async (judged) => await lookThrough(files, envelope, judged),
+    lookThrough: async (judged) => await lookThrough(files, envelope, judged, signal),
   };
 }
 
@@ -76,6 +81,7 @@ async function lookThrough(
   files: PlainFiles,
   envelope: Uint8Array,
   judged: Judged,
+  signal: AbortSignal,
 ): Promise<SeenBundle> {
   const small = new Map([[BUNDLE.manifest as string, envelope]]);
   small.set(BUNDLE.cacheInfo, await needed(files, BUNDLE.cacheInfo, CACHE_INFO_LIMIT_BYTES));
@@ -88,14 +94,19 @@ async function lookThrough(
   }
   const nars = await sizes(files, closure);
   const bytes = [...nars.values()].reduce((sum, size) => sum + size, 0);
-  if (bytes > judged.most.bytes)
-    throw refused(`the bundle has ${mib(bytes)}, but ${mib(judged.most.bytes)} ${judged.most.why}`);
+  if (bytes > judged.mostBytes)
+    throw refused(
+      `the bundle has ${mib(bytes)}, but ${mib(judged.mostBytes)} is the most that its manifest announces; make it anew with \`nix-ota bundle\``,
+    );
   return {
     paths: closure.length,
     bytes,
-    async copyTo(folder, signal) {
-      for (const [name, contents] of small) await writePlain(`${folder}/${name}`, contents);
-      for (const [name, size] of nars) await files.copy(name, size, `${folder}/${name}`, signal);
+    async copyTo(folder) {
+      for (const [name, contents] of small) {
+        signal.throwIfAborted();
+        await writePlain(`${folder}/${name}`, contents);
+      }
+      for (const [name, size] of nars) await files.copy(name, size, `${folder}/${name}`);
     },
   };
 }
