@@ -1,7 +1,10 @@
 /** Whether a closure keeps the device within reach of updates. Pure. */
+import { UNCHECKED } from "@nix-ota/proto";
 import { toHex } from "@nix-ota/proto/hash";
 import { isId } from "@nix-ota/proto/ids";
 import { parsePublicKey } from "@nix-ota/proto/key-file";
+
+import { refusalOfOwnRelease } from "./own-release.ts";
 
 /** What the guard looks at. */
 export interface Candidate {
@@ -14,8 +17,8 @@ export interface Candidate {
   readonly hasProgram: boolean;
   /** Signed leave in the manifest. */
   readonly allowAgentRemoval: boolean;
-  readonly allowKeyChange: boolean;
-  readonly nextChannel: string;
+  /** The release that brings it, as the gate of this device let it through. */
+  readonly envelope: Uint8Array;
 }
 
 /** What the closure says of its own agent. */
@@ -26,7 +29,7 @@ export interface CandidateAgent {
 
 /** The agent of the closure, or the sentence why it would cut the device off. */
 export function guardAgainstOrphaning(
-  device: { readonly channel: string; readonly publicKeys: readonly Uint8Array[] },
+  device: { readonly deviceId: string; readonly system: string },
   candidate: Candidate,
 ): CandidateAgent | string {
   const file = candidate.agentJson === undefined ? undefined : readObject(candidate.agentJson);
@@ -35,15 +38,49 @@ export function guardAgainstOrphaning(
     if (candidate.allowAgentRemoval) return { healthCmd: healthOf(file) };
     return `the closure has no ${missing}, so no update would follow it; enable services.nix-ota-agent in it, or publish with --allow-agent-removal`;
   }
-  if (file.channel !== device.channel && file.channel !== candidate.nextChannel) {
-    return `the closure's agent follows channel ${quoted(file.channel)}, this device follows ${device.channel}; build it for ${device.channel}, or publish with --next-channel ${quoted(file.channel)}`;
-  }
-  const pinned = new Set(device.publicKeys.map(toHex));
-  if (!keysOf(file).some((key) => pinned.has(key)) && !candidate.allowKeyChange) {
-    return "the closure's agent trusts none of the keys that this device trusts; pin both during a rotation, or publish with --allow-key-change";
-  }
-  return { healthCmd: healthOf(file) };
+  return strayIdentity(device, candidate.envelope, file) ?? { healthCmd: healthOf(file) };
 }
+
+/** Why the closure's agent would be no agent of this device any more; undefined: it would be. */
+function strayIdentity(
+  device: { readonly deviceId: string; readonly system: string },
+  envelope: Uint8Array,
+  file: Record<string, unknown>,
+): string | undefined {
+  const noId = ID_KEYS.find((key) => !isIdOrAbsent(file[key]));
+  if (noId !== undefined) {
+    return `the closure's agent could not start: ${noId} in its agent.json is no id; use lower-case letters, digits, dots, dashes and underscores, at most 63`;
+  }
+  const [deviceId, channel, target, fleet] = ID_KEYS.map((key) => idIn(file[key]));
+  if (deviceId !== "" && deviceId !== device.deviceId) {
+    return `the closure's agent goes by the id ${deviceId}, this device is ${device.deviceId}; leave deviceId out of a system for several devices, or switch to it by hand to give the device another id`;
+  }
+  const publicKeys = keysOf(file);
+  const threshold = typeof file["threshold"] === "number" ? file["threshold"] : 1;
+  if (threshold > publicKeys.length) {
+    return `the closure's agent asks for ${threshold} signatures and pins ${publicKeys.length} sound keys, so no release would ever pass; pin as many keys, or lower threshold`;
+  }
+  const refusal = refusalOfOwnRelease(envelope, {
+    publicKeys,
+    threshold,
+    channel: channel ?? "",
+    target: target ?? "",
+    fleet: fleet ?? "",
+    system: device.system,
+    // Which it has only the closure's own agent knows.
+    agentLevel: UNCHECKED,
+  });
+  return refusal === undefined
+    ? undefined
+    : `the closure's agent would refuse the release that it comes with: ${refusal}`;
+}
+
+const ID_KEYS = ["deviceId", "channel", "target", "fleet"] as const;
+
+const isIdOrAbsent = (value: unknown) =>
+  value === undefined || value === null || (typeof value === "string" && isId(value));
+
+const idIn = (value: unknown) => (typeof value === "string" ? value : "");
 
 /** What of an agent the closure lacks; undefined: nothing. */
 function missingPart(candidate: Candidate, configured: boolean): string | undefined {
@@ -58,11 +95,6 @@ function healthOf(file: Record<string, unknown> | undefined): string {
   return typeof file?.["healthCmd"] === "string" ? file["healthCmd"] : "";
 }
 
-/** What a closure says is not to be repeated at any length. */
-function quoted(value: unknown): string {
-  return typeof value === "string" && isId(value) ? value : "without a valid name";
-}
-
 function readObject(text: string): Record<string, unknown> | undefined {
   try {
     const value: unknown = JSON.parse(text);
@@ -75,13 +107,16 @@ function readObject(text: string): Record<string, unknown> | undefined {
   }
 }
 
-function keysOf(file: Record<string, unknown>): readonly string[] {
+/** The sound keys that it pins, each once. */
+function keysOf(file: Record<string, unknown>): readonly Uint8Array[] {
   const texts = [
-    file.publicKey,
-    ...(Array.isArray(file.publicKeys) ? (file.publicKeys as unknown[]) : []),
+    file["publicKey"],
+    ...(Array.isArray(file["publicKeys"]) ? (file["publicKeys"] as unknown[]) : []),
   ];
-  return texts.flatMap((text) => {
+  const keys = new Map<string, Uint8Array>();
+  for (const text of texts) {
     const key = typeof text === "string" ? parsePublicKey(text) : "";
-    return typeof key === "string" ? [] : [toHex(key.publicKey)];
-  });
+    if (typeof key !== "string") keys.set(toHex(key.publicKey), key.publicKey);
+  }
+  return [...keys.values()];
 }

@@ -10,11 +10,18 @@ const healthy: Findings = {
   key: "there",
   journalAttempt: "a1",
   expectedAttempt: "a1",
+  deviceId: "fridge",
+  expectedDevice: "fridge",
+  refusal: undefined,
   stateDir: "/var/lib/nix-ota",
 };
 
 test("nothing speaks against an agent that finds the device as it left it", () => {
   expect(unfitness(healthy)).toBeUndefined();
+});
+
+test("nor against one that an earlier version asks, which does not say what the device goes by", () => {
+  expect(unfitness({ ...healthy, expectedDevice: undefined })).toBeUndefined();
 });
 
 test("nor against one on a device that was never started", () => {
@@ -34,6 +41,12 @@ test.each<[what: string, found: Partial<Findings>, sentence: string]>([
     "set stateDir",
   ],
   ["no key", { key: "absent" }, "no device.key"],
+  ["another id for the device", { deviceId: "oven" }, "go by the id oven, the device is fridge"],
+  [
+    "that it would refuse its own release",
+    { refusal: "the manifest is for another; build it anew" },
+    "refuse the release that it came with: the manifest is for another; build it anew",
+  ],
   ["no nix", { nixVersion: "" }, "nix cannot be run"],
 ])("an agent is unfit that finds %s", (_what, found, sentence) => {
   expect(unfitness({ ...healthy, ...found })).toContain(sentence);

@@ -24,6 +24,9 @@ const FITNESS = new Map(
 /** Names the attempt that is under way: its agent must find it in the journal. */
 export const ATTEMPT_VARIABLE = "NIX_OTA_ATTEMPT";
 
+/** The id that the device goes by: its next agent must go by the same. */
+export const DEVICE_VARIABLE = "NIX_OTA_DEVICE";
+
 /** What the exit status of a self-test says; every other one is an agent that does not work. */
 export function fitnessOf(status: number): Fitness {
   return FITNESS.get(status) ?? "unfit";
@@ -41,6 +44,12 @@ export interface Findings {
   readonly journalAttempt: string | undefined;
   /** Attempt that whoever asks says is under way; undefined: nobody says. */
   readonly expectedAttempt: string | undefined;
+  /** The id that this agent's configuration comes to. */
+  readonly deviceId: string;
+  /** Id that whoever asks says the device goes by; undefined: nobody says. */
+  readonly expectedDevice: string | undefined;
+  /** Why this agent would refuse the release under way; undefined: it would not, or it is not known. */
+  readonly refusal: string | undefined;
   /** Where all of it was looked for. */
   readonly stateDir: string;
 }
@@ -49,7 +58,7 @@ type Readability = "readable" | "unreadable" | "absent";
 
 /** Why the agent cannot serve the device, whatever the server says; undefined: nothing speaks against it. */
 export function unfitness(found: Findings): string | undefined {
-  const { stateDir, expectedAttempt } = found;
+  const { stateDir, expectedAttempt, expectedDevice } = found;
   for (const name of ["journal", "trust"] as const) {
     if (found[name] === "unreadable") {
       return `the ${name} in ${stateDir} is in a format that this agent does not know; publish a version of the agent that is no older than the device's`;
@@ -60,6 +69,12 @@ export function unfitness(found: Findings): string | undefined {
   }
   if (expectedAttempt !== undefined && found.key === "absent") {
     return `${stateDir} has no device.key, so the server would take the device for another; set stateDir to the directory that the device has`;
+  }
+  if (expectedDevice !== undefined && found.deviceId !== expectedDevice) {
+    return `this agent would go by the id ${found.deviceId}, the device is ${expectedDevice}; give it the deviceId, or the deviceIdFile, that the device has`;
+  }
+  if (found.refusal !== undefined) {
+    return `this agent would refuse the release that it came with: ${found.refusal}`;
   }
   if (found.nixVersion === "") return "nix cannot be run; put it on the agent's PATH";
   return undefined;

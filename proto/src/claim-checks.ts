@@ -1,7 +1,7 @@
 import type { Manifest } from "../gen/nixota/v1/manifest_pb.ts";
 import { sameBytes } from "./bytes.ts";
 import { isId, isSystem } from "./ids.ts";
-import { UNCHECKED, type Policy } from "./policy.ts";
+import { UNCHECKED, type ClaimPolicy } from "./policy.ts";
 import { quoted } from "./quoted.ts";
 import type { RejectCodeName } from "./reject-code.ts";
 import { isStorePath } from "./store-path.ts";
@@ -29,7 +29,7 @@ interface Claim {
 /** One rule: undefined when it is met, else the sentence why not. */
 interface ClaimCheck {
   readonly code: RejectCodeName;
-  readonly check: (claim: Claim, policy: Policy) => string | undefined;
+  readonly check: (claim: Claim, policy: ClaimPolicy) => string | undefined;
 }
 
 /**
@@ -60,7 +60,7 @@ function schemaIsKnown({ manifest }: Claim): string | undefined {
   return `manifest schema ${manifest.schema} is not ${SCHEMA}, the one that this verifier reads`;
 }
 
-function agentIsAble({ manifest }: Claim, { agentLevel }: Policy): string | undefined {
+function agentIsAble({ manifest }: Claim, { agentLevel }: ClaimPolicy): string | undefined {
   if (agentLevel === UNCHECKED || manifest.minAgentLevel <= agentLevel) return undefined;
   return `the manifest needs agent level ${manifest.minAgentLevel}, this agent has ${agentLevel}`;
 }
@@ -86,17 +86,17 @@ function fieldsAreInRange({ manifest }: Claim): string | undefined {
   return undefined;
 }
 
-function fleetIsOurs({ manifest }: Claim, { fleet }: Policy): string | undefined {
+function fleetIsOurs({ manifest }: Claim, { fleet }: ClaimPolicy): string | undefined {
   if (fleet === UNCHECKED || fleet === "" || manifest.fleet === fleet) return undefined;
   return `the manifest is for fleet ${quoted(manifest.fleet)}, the device is in ${quoted(fleet)}`;
 }
 
-function channelIsOurs({ manifest }: Claim, { channel }: Policy): string | undefined {
+function channelIsOurs({ manifest }: Claim, { channel }: ClaimPolicy): string | undefined {
   if (channel === UNCHECKED || manifest.channel === channel) return undefined;
   return `the manifest is for channel ${quoted(manifest.channel)}, not ${quoted(channel)}`;
 }
 
-function systemIsOurs({ manifest }: Claim, { system }: Policy): string | undefined {
+function systemIsOurs({ manifest }: Claim, { system }: ClaimPolicy): string | undefined {
   if (system === UNCHECKED || manifest.system === system) return undefined;
   return `the manifest is for system ${quoted(manifest.system)}, not ${quoted(system)}`;
 }
@@ -105,7 +105,7 @@ function systemIsOurs({ manifest }: Claim, { system }: Policy): string | undefin
  * Equal, empty included. Otherwise a server could withhold a device's own
  * manifest and serve it the general one, or another machine's.
  */
-function targetIsOurs({ manifest }: Claim, { target }: Policy): string | undefined {
+function targetIsOurs({ manifest }: Claim, { target }: ClaimPolicy): string | undefined {
   if (target === UNCHECKED || manifest.target === target) return undefined;
   return `the manifest is for target ${quoted(manifest.target)}, not ${quoted(target)}`;
 }
@@ -117,7 +117,10 @@ function pathIsStorePath({ manifest }: Claim): string | undefined {
 }
 
 /** None at all is fine: devices have caches of their own. */
-function substitutersAreAllowed({ manifest }: Claim, { substituters }: Policy): string | undefined {
+function substitutersAreAllowed(
+  { manifest }: Claim,
+  { substituters }: ClaimPolicy,
+): string | undefined {
   const count = manifest.substituters.length;
   if (count > MAX_SUBSTITUTERS) {
     return `the manifest names ${count} substituters, over ${MAX_SUBSTITUTERS}`;
@@ -134,7 +137,7 @@ function substitutersAreAllowed({ manifest }: Claim, { substituters }: Policy): 
  * Ends a freeze, and refuses a signing time from the future, which as the
  * newest time ever seen would make every later manifest look expired.
  */
-function timeIsRight({ manifest }: Claim, { trustedTimeS }: Policy): string | undefined {
+function timeIsRight({ manifest }: Claim, { trustedTimeS }: ClaimPolicy): string | undefined {
   if (trustedTimeS === UNCHECKED) return undefined;
   const { issuedAtS, notAfterS } = manifest;
   if (notAfterS !== 0n && trustedTimeS > notAfterS + EXPIRY_GRACE_S) {
@@ -146,12 +149,15 @@ function timeIsRight({ manifest }: Claim, { trustedTimeS }: Policy): string | un
   return undefined;
 }
 
-function floorIsKept({ manifest }: Claim, { floor }: Policy): string | undefined {
+function floorIsKept({ manifest }: Claim, { floor }: ClaimPolicy): string | undefined {
   if (floor === UNCHECKED || manifest.revision >= floor.revision) return undefined;
   return `revision ${manifest.revision} is below ${floor.revision}, which was verified already`;
 }
 
-function floorIsSame({ manifest, payloadSha256 }: Claim, { floor }: Policy): string | undefined {
+function floorIsSame(
+  { manifest, payloadSha256 }: Claim,
+  { floor }: ClaimPolicy,
+): string | undefined {
   if (floor === UNCHECKED || manifest.revision !== floor.revision) return undefined;
   if (sameBytes(payloadSha256, floor.payloadSha256)) return undefined;
   return `revision ${manifest.revision} was verified already with another payload; two manifests were signed under one number`;
@@ -167,7 +173,7 @@ export function isFastForward(revision: bigint, floor: bigint): boolean {
   return floor > 0n && revision - floor > MAX_JUMP;
 }
 
-function jumpIsShort({ manifest }: Claim, { floor }: Policy): string | undefined {
+function jumpIsShort({ manifest }: Claim, { floor }: ClaimPolicy): string | undefined {
   if (floor === UNCHECKED || !isFastForward(manifest.revision, floor.revision)) return undefined;
   return `revision ${manifest.revision} is over ${MAX_JUMP} above ${floor.revision}, as if to use up all numbers`;
 }
@@ -175,7 +181,7 @@ function jumpIsShort({ manifest }: Claim, { floor }: Policy): string | undefined
 /** By payload too: another channel may use the same number. */
 function isNotQuarantined(
   { manifest, payloadSha256 }: Claim,
-  { quarantine }: Policy,
+  { quarantine }: ClaimPolicy,
 ): string | undefined {
   if (quarantine === UNCHECKED) return undefined;
   const failed = quarantine.some((one) => {

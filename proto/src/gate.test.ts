@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 
 import { ManifestSchema, SignedManifestSchema } from "../gen/nixota/v1/manifest_pb.ts";
 import { publicKeyOf } from "./ed25519.ts";
-import { openManifest, type Verdict } from "./gate.ts";
+import { judgePayload, openManifest, type Verdict } from "./gate.ts";
 import { sha256 } from "./hash.ts";
 import { keyId } from "./key-file.ts";
 import { UNCHECKED, type Policy } from "./policy.ts";
@@ -83,6 +83,20 @@ describe("what is taken", () => {
       { code: "BAD_PATH" },
       { code: "BAD_SUBSTITUTER" },
     ]);
+  });
+
+  test("a payload alone is judged by all that it claims, and by nothing of who signed", () => {
+    const judge = (changes: ManifestValues) => judgePayload(payloadOf(changes), samplePolicy());
+    expect(judge({})).toEqual({
+      ok: true,
+      manifest: sampleManifest(),
+      payloadSha256: digest({}),
+    });
+    expect([
+      judge({ target: "oven" }),
+      judge({ revision: 40n }),
+      judgePayload(new Uint8Array([255]), samplePolicy()),
+    ]).toMatchObject([{ code: "WRONG_TARGET" }, { code: "REPLAY" }, { code: "MALFORMED" }]);
   });
 
   test("the least a manifest can say is enough", () => {

@@ -1,7 +1,7 @@
 import { ManifestSchema, type Manifest } from "../gen/nixota/v1/manifest_pb.ts";
 import { CLAIM_CHECKS } from "./claim-checks.ts";
 import { sha256 } from "./hash.ts";
-import { UNCHECKED, type Policy } from "./policy.ts";
+import { UNCHECKED, type ClaimPolicy, type Policy } from "./policy.ts";
 import { quoted } from "./quoted.ts";
 import type { RejectCodeName } from "./reject-code.ts";
 import { verifiedKeys } from "./signatures.ts";
@@ -25,12 +25,19 @@ export type Verdict =
       /** Whether it is the floor's own manifest: work on it is taken up again. */
       readonly resumed: boolean;
     }
-  | {
-      readonly ok: false;
-      readonly code: RejectCodeName;
-      /** One sentence with the values that differ; safe to print. */
-      readonly message: string;
-    };
+  | Refusal;
+
+/** What the gate says of a payload alone. */
+export type PayloadVerdict =
+  | { readonly ok: true; readonly manifest: Manifest; readonly payloadSha256: Uint8Array }
+  | Refusal;
+
+interface Refusal {
+  readonly ok: false;
+  readonly code: RejectCodeName;
+  /** One sentence with the values that differ; safe to print. */
+  readonly message: string;
+}
 
 /**
  * Judges an envelope. The checks stand in one order and the first that fails
@@ -62,6 +69,18 @@ export function openManifest(envelopeBytes: Uint8Array, policy: Policy): Verdict
     );
   }
 
+  const judged = judgePayload(payload, policy);
+  if (!judged.ok) return judged;
+  const { floor } = policy;
+  const resumed = floor !== UNCHECKED && floor.revision === judged.manifest.revision;
+  return { ...judged, payload, signedBy, resumed };
+}
+
+/**
+ * Judges what a payload claims: the part of the gate behind the signatures. Nobody vouches for the
+ * bytes here, so it is only for a payload that is known to be authentic by other means. Never throws.
+ */
+export function judgePayload(payload: Uint8Array, policy: ClaimPolicy): PayloadVerdict {
   // Unknown critical fields are MALFORMED and not UNSUPPORTED, also under a
   // later schema: the strict parse comes first, and the number of a schema in
   // a message that was not understood as a whole is nothing to go by.
@@ -74,14 +93,12 @@ export function openManifest(envelopeBytes: Uint8Array, policy: Policy): Verdict
     const problem = check(claim, policy);
     if (problem !== undefined) return refusal(code, problem);
   }
-  const { floor } = policy;
-  const resumed = floor !== UNCHECKED && floor.revision === parsed.message.revision;
-  return { ok: true, manifest: parsed.message, payload, payloadSha256, signedBy, resumed };
+  return { ok: true, ...claim };
 }
 
 /** Fields from this number on advise; an unknown one changes no decision. */
 const FIRST_ADVISORY_FIELD = 64;
 
-function refusal(code: RejectCodeName, message: string): Verdict {
+function refusal(code: RejectCodeName, message: string): Refusal {
   return { ok: false, code, message };
 }

@@ -14,11 +14,15 @@ export interface ManifestRef {
 }
 
 /** What the opener of an envelope demands of the manifest. */
-export interface Policy {
+export interface Policy extends ClaimPolicy {
   /** Pinned keys, each 32 bytes and sound. One given twice counts once. */
   readonly publicKeys: readonly Uint8Array[];
   /** How many distinct pinned keys must have signed; below 1 counts as 1. */
   readonly threshold: number;
+}
+
+/** What is demanded of the claims in it, whoever signed them. */
+export interface ClaimPolicy {
   /** Feature level of the agent that would apply it. */
   readonly agentLevel: number | typeof UNCHECKED;
   /** The device's fleet; empty: the device belongs to none and takes any. */

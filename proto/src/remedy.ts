@@ -16,7 +16,7 @@ export const FAILURE_REMEDY: Readonly<Record<FailureCodeName, string>> = {
   TOO_MUCH_DATA:      "look who can write to the cache, and publish the closure anew",
   NO_SPACE:           "free space on the device",
   WRONG_SYSTEM:       "publish a closure for this kind of machine",
-  ORPHANED:           "publish a closure whose agent follows this channel with a key of this device",
+  ORPHANED:           "publish a closure whose agent would take this very release on this device",
   NOT_A_SYSTEM:       "publish the toplevel of a NixOS system",
   ACTIVATION_REFUSED: "mend what its switch-to-configuration names, and publish a higher revision",
   ACTIVATION_FAILED:  "look at the journal of the device, and publish a higher revision",

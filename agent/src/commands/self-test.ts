@@ -1,8 +1,12 @@
+import { AGENT_LEVEL } from "@nix-ota/proto/agent-level";
+
 import { AgentError } from "../agent-error.ts";
+import type { Attempt } from "../attempt.ts";
+import { refusalOfOwnRelease } from "../own-release.ts";
 import type { Ports } from "../ports.ts";
 import { remedyFor } from "../refusal.ts";
 import type { Findings, Fitness } from "../self-test.ts";
-import { ATTEMPT_VARIABLE, SELF_TEST_STATUS, unfitness } from "../self-test.ts";
+import { ATTEMPT_VARIABLE, DEVICE_VARIABLE, SELF_TEST_STATUS, unfitness } from "../self-test.ts";
 import { storedKey } from "../state/device-key.ts";
 import { storedTrust } from "../state/trust-file.ts";
 import { AGENT_VERSION } from "../version.ts";
@@ -37,10 +41,13 @@ async function judge(call: Call): Promise<Verdict> {
   }
 }
 
-async function findings({ config, ports, own }: Call): Promise<Findings> {
+async function findings(call: Call): Promise<Findings> {
+  const { config, ports, own } = call;
   const { stateDir, settings } = config;
   const journal = await ports.journal.read();
   const state = journal?.machine.state;
+  const attempt = state !== undefined && "attempt" in state ? state.attempt : undefined;
+  const expectedAttempt = own[ATTEMPT_VARIABLE];
   return {
     stateDir,
     nixVersion: (await ports.host.describe(AbortSignal.timeout(settings.selfTest.serverMs)))
@@ -53,9 +60,30 @@ async function findings({ config, ports, own }: Call): Promise<Findings> {
       (await storedTrust(ports.disk, stateDir)) !== undefined,
     ),
     key: (await storedKey(ports.disk, stateDir)) === undefined ? "absent" : "there",
-    journalAttempt: state !== undefined && "attempt" in state ? state.attempt.id : undefined,
-    expectedAttempt: own[ATTEMPT_VARIABLE],
+    journalAttempt: attempt?.id,
+    expectedAttempt,
+    deviceId: config.deviceId,
+    expectedDevice: own[DEVICE_VARIABLE],
+    refusal:
+      attempt !== undefined && attempt.id === expectedAttempt
+        ? await refusalOf(call, attempt)
+        : undefined,
   };
+}
+
+/** Asked by nobody but an update under way: at any other time keys may have changed since by hand. */
+async function refusalOf(
+  { config, ports }: Call,
+  attempt: Pick<Attempt, "payloadSha256">,
+): Promise<string | undefined> {
+  const envelope = await ports.manifests.read(attempt.payloadSha256);
+  // Once an attempt has ended its manifest may be tidied away, and nothing follows from that.
+  if (envelope === undefined) return undefined;
+  return refusalOfOwnRelease(envelope, {
+    ...config,
+    system: ports.host.system(),
+    agentLevel: AGENT_LEVEL,
+  });
 }
 
 async function readability(

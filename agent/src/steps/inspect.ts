@@ -20,7 +20,7 @@ export const inspect: Step<"inspect"> = async (agent, { attempt }, signal) => {
   const { ports, config } = agent;
   const opened = await storedManifest(agent, attempt);
   if (!opened.ok) return { on: "withdrawn", code: opened.code, message: opened.message };
-  const { manifest, copy } = opened;
+  const { manifest, envelope, copy } = opened;
 
   const failure =
     (await contentsWhole(agent, copy, signal)) ??
@@ -44,15 +44,17 @@ export const inspect: Step<"inspect"> = async (agent, { attempt }, signal) => {
       `the closure is for ${system}, this machine is ${ports.host.system()}`,
     );
   }
-  const candidate = guardAgainstOrphaning(config, {
-    agentJson: await ports.links.systemFile(attempt.storePath, "etc/nix-ota/agent.json"),
-    startsAgent: await ports.links.startsUnit(attempt.storePath, "nix-ota-agent.service"),
-    startsBootService: await ports.links.startsUnit(attempt.storePath, "nix-ota-boot.service"),
-    hasProgram: await ports.links.runnable(attempt.storePath, "sw/bin/nix-ota-agent"),
-    allowAgentRemoval: manifest.allowAgentRemoval,
-    allowKeyChange: manifest.allowKeyChange,
-    nextChannel: manifest.nextChannel,
-  });
+  const candidate = guardAgainstOrphaning(
+    { deviceId: config.deviceId, system },
+    {
+      agentJson: await ports.links.systemFile(attempt.storePath, "etc/nix-ota/agent.json"),
+      startsAgent: await ports.links.startsUnit(attempt.storePath, "nix-ota-agent.service"),
+      startsBootService: await ports.links.startsUnit(attempt.storePath, "nix-ota-boot.service"),
+      hasProgram: await ports.links.runnable(attempt.storePath, "sw/bin/nix-ota-agent"),
+      allowAgentRemoval: manifest.allowAgentRemoval,
+      envelope,
+    },
+  );
   if (typeof candidate === "string") return unusable("ORPHANED", candidate);
   const tooFull = await bootShortage(agent, attempt.storePath);
   if (tooFull !== undefined) return unusable("NO_SPACE", tooFull);

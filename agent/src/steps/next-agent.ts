@@ -2,7 +2,7 @@ import type { Agent } from "../agent.ts";
 import type { Attempt } from "../attempt.ts";
 import { checkIn } from "../check-in.ts";
 import type { Failure } from "../failure.ts";
-import { ATTEMPT_VARIABLE } from "../self-test.ts";
+import { ATTEMPT_VARIABLE, DEVICE_VARIABLE } from "../self-test.ts";
 
 /**
  * Whether the closure's own agent could take over: the next update is its to make. Undefined: it
@@ -17,10 +17,14 @@ export async function agentFailure(
   const { storePath } = attempt;
   const has =
     (await links.runnable(storePath, "sw/bin/nix-ota-agent")) &&
+    (await links.startsUnit(storePath, "nix-ota-agent.service")) &&
     (await links.systemFile(storePath, "etc/nix-ota/agent.json")) !== undefined;
   if (!has) return undefined;
 
-  const environment = { [ATTEMPT_VARIABLE]: attempt.id };
+  const environment = {
+    [ATTEMPT_VARIABLE]: attempt.id,
+    [DEVICE_VARIABLE]: agent.config.deviceId,
+  };
   const { fitness, detail } = await otherAgents.selfTest(storePath, environment, signal);
   switch (fitness) {
     case "fit":

@@ -9,7 +9,12 @@ import type { Copy } from "../ports.ts";
 import { timeSources } from "../time-sources.ts";
 
 export type Opened =
-  | { readonly ok: true; readonly manifest: Manifest; readonly copy: Copy }
+  | {
+      readonly ok: true;
+      readonly manifest: Manifest;
+      readonly envelope: Uint8Array;
+      readonly copy: Copy;
+    }
   | { readonly ok: false; readonly code: RejectCodeName; readonly message: string };
 
 /**
@@ -33,6 +38,7 @@ export async function storedManifest(agent: Agent, attempt: Attempt): Promise<Op
   return {
     ok: true,
     manifest,
+    envelope,
     copy: {
       storePath: manifest.storePath,
       closureBytes: Number(manifest.closureBytes),
