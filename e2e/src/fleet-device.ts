@@ -119,7 +119,7 @@ export class FleetDevice {
 }
 
 /** How a device starts its agent: the host's node runs the checkout. */
-function agentArgv(command: string): string[] {
+export function agentArgv(command: string): string[] {
   return [process.execPath, entryFile("agent"), command, "--config", CONFIG_FILE];
 }
 

@@ -37,7 +37,8 @@ beforeAll(async () => {
   liar = await LyingServer.start();
   const caches = [{ url: cache.url, publicKey: workshop.key.publicKey }];
   const surroundings = { server: liar.url, channel: "prod", publicKey, caches };
-  const agentJson = closureConfig(surroundings);
+  const identity = { target: "fridge", fleet: "kitchens" };
+  const agentJson = { ...closureConfig(surroundings), ...identity };
   const factory = await workshop.release({ gen: 0, agentJson });
   const good = await workshop.release({ gen: 1, agentJson });
   evil = await workshop.release({ gen: 666, agentJson });
@@ -45,8 +46,7 @@ beforeAll(async () => {
   fridge = await FleetDevice.create(
     device,
     agentConfig(device, surroundings, {
-      target: "fridge",
-      fleet: "kitchens",
+      ...identity,
       allowedSubstituters: [cache.url],
       // Any file that is there: the device holds its own clock for right.
       settings: { clock: { synchronizedFile: "/run/boot-id" } },

@@ -1,11 +1,16 @@
-import { writeFile } from "node:fs/promises";
+import { rm, writeFile } from "node:fs/promises";
 
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 
+import type { AgentConfig } from "../src/agent-config.ts";
 import type { SystemOptions } from "../src/builder.ts";
+import { agentArgv } from "../src/fleet-device.ts";
 import { Fleet } from "../src/fleet.ts";
 
 /** The update after an update is made by the agent that the first one brings. */
+
+/** Sound, and nobody's. */
+const OTHER_KEY = "other:6kpsY+KcUgq+9VB7Ey7F+ZVHdq6+vnuSQh7qaRRG0iw=";
 
 const ORDERS = ["prove-first", "switch"] as const;
 
@@ -54,9 +59,26 @@ test.each<[Agent, string]>([
   expect(await device.resting()).toEqual([factory, factory, factory]);
 });
 
+// oxfmt-ignore
+test.each<[what: string, changes: object, sentence: string]>([
+  ["another target",                    { target: "oven" },                   'for target "", not "oven"'],
+  ["a threshold that nobody reached",   { publicKeys: [OTHER_KEY], threshold: 2 }, "2 have to"],
+])("a system whose agent has %s is refused before it is activated", async (_what, changes, sentence) => {
+  const { device, ended } = await take({ agentJson: { ...fleet.agentJson(), ...changes } }, "prove-first");
+  expect(ended).toMatchObject({ outcome: "FAILED", failure: "ORPHANED" });
+  expect(ended?.message).toContain(sentence);
+  expect(await device.resting()).toEqual([factory, factory, factory]);
+});
+
 test.each([
   ["another server", { server: "http://127.0.0.1:1" }, "does not answer"],
   ["a state directory of its own", { stateDir: "/etc/nix-ota/elsewhere" }, "set stateDir"],
+  // A file of the closure itself: which id it holds is known once the closure runs.
+  [
+    "an id of its own",
+    { deviceIdFile: "/run/current-system/etc/hostname" },
+    "would go by the id device, the device is device-",
+  ],
   ["a configuration that its agent does not read", { pollInterval: "often" }, "pollInterval"],
 ])("a system whose agent has %s is rolled back", async (_what, changes, sentence) => {
   const agentJson = { ...fleet.agentJson(), ...changes };
@@ -81,6 +103,45 @@ test("a device that cannot reach its server keeps a system whose agent cannot ei
     await fleet.restartServer("in order");
   }
   expect(await device.resting()).toEqual([storePath, storePath, storePath]);
+});
+
+test("signed leave lets an agent through that other keys and another channel lead on", async () => {
+  const changes = { publicKey: OTHER_KEY, channel: "beta" };
+  const leave = ["--allow-key-change", "--next-channel", "beta"];
+  const agentJson = { ...fleet.agentJson(), ...changes };
+  const { device, ended, storePath } = await take({ agentJson }, "prove-first", leave);
+  expect(ended?.outcome, ended?.message).toBe("APPLIED");
+  expect(await device.resting()).toEqual([storePath, storePath, storePath]);
+});
+
+test("in an update an agent tries the release that is under way on its own gate", async () => {
+  await publish({});
+  const device = await fleet.device(`device-${generation}`, factory);
+  await device.crash("probation", "entered");
+  const { attempt } = (await device.status()) as { attempt: { id: string } };
+  const asked = async (changes: AgentConfig, deviceId = device.name, id = attempt.id) => {
+    await device.configure({ target: null, publicKey: fleet.publicKey, ...changes });
+    const words = [
+      `NIX_OTA_ATTEMPT=${id}`,
+      `NIX_OTA_DEVICE=${deviceId}`,
+      ...agentArgv("self-test"),
+    ];
+    const { code, stdout } = await device.device.exec(["env", ...words]);
+    return { code, stdout };
+  };
+  const refuses = (cause: string) => ({ code: 4, stdout: expect.stringContaining(cause) });
+  expect(await asked({})).toMatchObject({ code: 0 });
+  expect(await asked({ target: "oven" })).toEqual(
+    refuses('refuse the release that it came with: the manifest is for target "", not "oven"; '),
+  );
+  expect(await asked({ publicKey: OTHER_KEY })).toEqual(refuses("no signature of the manifest"));
+  expect(await asked({}, "oven")).toEqual(
+    refuses(`go by the id ${device.name}, the device is oven`),
+  );
+
+  // Nothing follows from a manifest that is not there any more.
+  await rm(device.device.hostPath("state/manifests"), { recursive: true });
+  expect(await asked({ target: "oven" })).toMatchObject({ code: 0 });
 });
 
 describe("the self-test by hand", () => {
@@ -108,15 +169,22 @@ describe("the self-test by hand", () => {
   });
 });
 
-async function publish(system: Omit<SystemOptions, "gen">): Promise<string> {
+async function publish(
+  system: Omit<SystemOptions, "gen">,
+  leave: readonly string[] = [],
+): Promise<string> {
   generation += 1;
   const storePath = await fleet.build({ ...system, gen: generation });
-  await fleet.publish(storePath);
+  await fleet.publish(storePath, ...leave);
   return storePath;
 }
 
-async function take(system: Omit<SystemOptions, "gen">, order: (typeof ORDERS)[number]) {
-  const storePath = await publish(system);
+async function take(
+  system: Omit<SystemOptions, "gen">,
+  order: (typeof ORDERS)[number],
+  leave: readonly string[] = [],
+) {
+  const storePath = await publish(system, leave);
   const device = await fleet.device(`device-${generation}`, factory, {
     activation: order,
     settings: { selfTest: { limitMs: system.agent === "hangs" ? 3_000 : 20_000 } },
