@@ -105,6 +105,20 @@ describe("a device rests", () => {
     ["previous", ending({ ...at(OLD), trust: trust(), generations: [OLD] }, undone)],
     ["by hand", ending({ ...at(OTHER), trust: trust() }, undone)],
     [
+      "adrift",
+      ending(
+        {
+          running: NEW,
+          profile: OLD,
+          trust: {
+            ...trust(),
+            quarantine: [{ channel: "prod", ...FLOOR, failure: "NO_WAY_BACK" }],
+          },
+        },
+        undone,
+      ),
+    ],
+    [
       "stuck",
       ending(
         {

@@ -17,6 +17,11 @@ export type Where =
   | "by hand"
   /** Neither forward nor back worked, and the device says so. */
   | "stuck"
+  /**
+   * What failed runs on, and is known as such, but nobody remembers that it has to be left: a journal
+   * was lost while the device was stuck.
+   */
+  | "adrift"
   /** None of these: running system, profile and boot default do not belong together. */
   | "broken";
 
@@ -38,12 +43,15 @@ export function violations(ending: Ending): string[] {
 export function whereIs({ picture, systems }: Ending): Where {
   const { running, profile, bootDefault, journal } = picture;
   if (journal?.machine.state.name === "stuck") return "stuck";
+  const { channels, quarantine } = picture.trust;
+  const committed = Object.values(channels).some(
+    (channel) => channel.committed?.storePath === running,
+  );
+  if (systems.offered.includes(running ?? "") && !committed && quarantine.length > 0)
+    return "adrift";
   if (running === null || running !== profile || running !== bootDefault) return "broken";
   if (running === systems.previous) return "previous";
   if (running === systems.byHand) return "by hand";
-  const committed = Object.values(picture.trust.channels).some(
-    (channel) => channel.committed?.storePath === running,
-  );
   return systems.offered.includes(running) && committed ? "new" : "broken";
 }
 
@@ -134,7 +142,12 @@ export const outcomeName = (outcome: Outcome) => (nameOf(Outcome, outcome) ?? "n
 function leaksNothing(ending: Ending): string[] {
   const { picture, events, log, commandLines, secrets, systems } = ending;
   const stuck = whereIs(ending) === "stuck";
-  const left = Object.keys(picture.roots).filter((name) => !name.startsWith("committed-"));
+  // A kernel that waits for its first boot needs what that boot may fall back to.
+  const waits = picture.journal?.machine.firstBoot !== undefined;
+  const kept = waits ? ["first-boot", "fallback"] : [];
+  const left = Object.keys(picture.roots).filter(
+    (name) => !name.startsWith("committed-") && !kept.includes(name),
+  );
   const told = JSON.stringify(events, (_, value: unknown) =>
     typeof value === "bigint" ? `${value}` : value,
   );

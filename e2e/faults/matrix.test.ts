@@ -5,11 +5,10 @@ import { misfits, withMatrix } from "./matrix.ts";
 const EMPTY = "before\n<!-- faults -->\n<!-- /faults -->\nafter\n";
 
 test("a matrix that is printed from outcomes fits the table where they do", () => {
-  const document = withMatrix(EMPTY, (_, state) =>
-    state === "rollingBack" ? ["rolled_back"] : ["interrupted", "applied"],
-  );
+  const ends = { rollingBack: ["rolled_back"], stuck: ["failed"] } as Record<string, string[]>;
+  const document = withMatrix(EMPTY, (_, state) => ends[state] ?? ["interrupted", "applied"]);
   expect(document).toMatch(
-    /^before\n<!-- faults -->\n\| fault \| fetching .*\n<!-- \/faults -->\nafter\n$/s,
+    /^before\n<!-- faults -->\n\| fault \| idle .*\n<!-- \/faults -->\nafter\n$/s,
   );
   expect(misfits(document)).toContain(
     "expired in fetching, prove-first: interrupted, applied is not previous",

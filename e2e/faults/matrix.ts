@@ -7,6 +7,9 @@ import { type FaultState, ORDERS, type Order, reasons, STATES, table } from "./t
 const BEGIN = "<!-- faults -->\n";
 const END = "<!-- /faults -->";
 
+/** No attempt of the case has an end: its only record was lost. */
+const NO_END = "no end";
+
 /** How the attempts of a case ended, oldest first. */
 export type OutcomesOf = (fault: FaultName, state: FaultState, order: Order) => readonly string[];
 
@@ -24,7 +27,9 @@ function printed(outcomesOf: OutcomesOf): string {
     ...STATES.map((state) => {
       const texts = ORDERS.map((order) => {
         const said = expectation(fault, state, order);
-        return isReason(said) ? `*${said.slice(1)}*` : outcomesOf(fault, state, order).join(", ");
+        return isReason(said)
+          ? `*${said.slice(1)}*`
+          : outcomesOf(fault, state, order).join(", ") || NO_END;
       });
       return new Set(texts).size === 1 ? texts[0] : texts.join(" / ");
     }),
@@ -68,6 +73,7 @@ const lastOutcomes: Record<Where, readonly string[]> = {
   previous: ["rolled_back", "failed", "rejected", "interrupted"],
   "by hand": ["rolled_back", "failed", "external_change"],
   stuck: ["failed"],
+  adrift: [NO_END],
   broken: [],
 };
 

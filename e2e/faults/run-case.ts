@@ -26,7 +26,8 @@ const REST_MS = 90_000;
 /** Does one case on a device of its own: up to the state, the fault, and on until it rests. */
 export async function runCase(bench: Bench, lane: Lane, one: Case): Promise<Result> {
   const fault = faults[one.fault];
-  const release = fault.release ?? (one.state === "rollingBack" ? "sick" : "good");
+  const returns = one.state === "rollingBack" || one.state === "stuck";
+  const release = fault.release ?? (returns ? "sick" : "good");
   const id = `${one.fault}-${one.state}-${one.order}`.toLowerCase();
   const offer =
     fault.publish === undefined
@@ -38,6 +39,7 @@ export async function runCase(bench: Bench, lane: Lane, one: Case): Promise<Resu
   await using subject = await Subject.create(bench, lane, id, offer, config);
   try {
     await fault.prepare?.(subject);
+    if (one.state === "stuck") await subject.loseTheWayBack();
     await subject.stopAt({ state: one.state, at: fault.at ?? "entered" });
     const healing = await fault.strike?.(subject, one.state);
     if (subject.agentRuns) subject.goOn();
@@ -65,7 +67,8 @@ function complaintsOf(ending: Ending, one: Case): string[] {
 function failedOtherwise({ events }: Ending, { fault, state }: Case): string[] {
   const { failure, release }: Fault = faults[fault];
   // What is on its way back failed before the fault met it.
-  const wanted = state === "rollingBack" && release === undefined ? undefined : failure;
+  const wanted =
+    (state === "rollingBack" || state === "stuck") && release === undefined ? undefined : failure;
   const first = events.find(({ attempt }) => (attempt?.outcome ?? 0) !== 0)?.attempt;
   const code = nameOf(FailureCode, first?.failureCode ?? 0) ?? "nothing";
   return wanted === undefined || [wanted].flat().some((one) => one === code)

@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { existsSync } from "node:fs";
-import { copyFile, readFile, writeFile } from "node:fs/promises";
+import { copyFile, readFile, rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 
@@ -22,6 +22,10 @@ const BOOTCTL = join(import.meta.dirname, "../nix/bootctl.sh");
 
 const LOOK_MS = 60;
 const STOP_MS = 90_000;
+/** Some polls of `SETTINGS`, with a call that waits for an answer among them. */
+const SUFFERED_AT_REST_MS = 1_500;
+
+const RESTS: ReadonlySet<StateName> = new Set(["idle", "stuck"]);
 
 /** Below /run, which a reboot empties. */
 const REBOOT_WANTED = "/run/reboot-wanted";
@@ -67,6 +71,8 @@ export class Subject implements AsyncDisposable {
   readonly #commandLines = new Set<string>();
   readonly #noticed = new Set<string>();
   #highest = { floor: 0, commit: 0 };
+  /** What would boot before the attempt touched anything. */
+  #before = { attempt: "", boots: "" };
 
   private constructor(
     parts: Pick<Subject, "bench" | "lane" | "device" | "channel"> & {
@@ -162,6 +168,14 @@ export class Subject implements AsyncDisposable {
     await this.look();
   }
 
+  /** Takes the system to return to from a device that is about to go back, for good. */
+  async loseTheWayBack(): Promise<void> {
+    await this.stopAt({ state: "rollingBack", at: "entered" });
+    const path = this.device.hostPath(this.bench.factory);
+    await rename(path, `${path}.gone`);
+    await this.killAgent();
+  }
+
   /** Lets an agent that stands still go on. */
   goOn(): void {
     this.#agent?.kill("SIGUSR2");
@@ -212,6 +226,9 @@ export class Subject implements AsyncDisposable {
   async suffers(lasts: "until it leaves" | "until it moves"): Promise<void> {
     const until = performance.now() + 60_000;
     const before = (await this.records()).journal;
+    // Where the device rests nothing ever comes of it: it has to stand a few polls.
+    const rests = RESTS.has(before?.machine.state.name ?? "idle");
+    if (rests) return await delay(SUFFERED_AT_REST_MS);
     while (performance.now() < until && this.agentRuns && !this.#rebootIsWanted()) {
       await this.look();
       const { journal } = await this.records();
@@ -243,6 +260,10 @@ export class Subject implements AsyncDisposable {
     // Between two looks that tell of one state the agent did not move. What is still being inspected
     // may have to go, so that a poisoned path can be fetched anew.
     if (state === undefined || state.name !== before.journal?.machine.state.name) return;
+    if (state.name === "staged" || state.name === "armed") {
+      const boots = await this.#boots();
+      this.#before = { attempt: state.attempt.id, boots };
+    }
     const needed =
       "plan" in state && state.plan?.order === "adopt"
         ? []
@@ -287,11 +308,14 @@ export class Subject implements AsyncDisposable {
   async #movedTooEarly(state: State): Promise<boolean> {
     if (state.name !== "activating" && state.name !== "probation") return false;
     if (state.plan.order !== "prove-first" || this.byHand !== undefined) return false;
-    const { profile } = state.prev;
-    return (
-      (await profileSystem(this.root)) !== profile ||
-      (await bootDefault(this.root)).system !== profile
-    );
+    const { attempt, boots } = this.#before;
+    return attempt === state.attempt.id && boots !== (await this.#boots());
+  }
+
+  /** What the profile names and what the boot loader starts by default. */
+  async #boots(): Promise<string> {
+    const { system } = await bootDefault(this.root);
+    return `${await profileSystem(this.root)} ${system}`;
   }
 
   async #start(stop?: Stop): Promise<void> {

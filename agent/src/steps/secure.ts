@@ -1,3 +1,4 @@
+import type { Agent } from "../agent.ts";
 import { answeredLately } from "../answered-lately.ts";
 import { armDeadMan } from "../dead-man-order.ts";
 import type { Event } from "../events.ts";
@@ -9,6 +10,11 @@ const noWayBack = (message: string): Event => ({
   failure: { code: "NO_WAY_BACK", message },
 });
 
+async function isWhole({ ports }: Agent, storePath: string, signal: AbortSignal): Promise<boolean> {
+  const registered = await ports.nix.isValid(storePath, signal);
+  return registered && (await ports.links.runnable(storePath, "bin/switch-to-configuration"));
+}
+
 /** Records what runs, roots it, and takes the baseline by which the closure is judged. */
 export const secure: Step<"secure"> = async (agent, { attempt }, signal) => {
   const { ports } = agent;
@@ -16,19 +22,13 @@ export const secure: Step<"secure"> = async (agent, { attempt }, signal) => {
   if (running === "")
     return noWayBack("/run/current-system names no system to return to; install one by hand first");
   await ports.links.root("prev", running);
-  if (
-    !(await ports.nix.isValid(running, signal)) ||
-    !(await ports.links.runnable(running, "bin/switch-to-configuration"))
-  ) {
+  if (!(await isWhole(agent, running, signal))) {
     return noWayBack(
       `${running} runs but is not whole in the store; repair it with \`nix-store --repair-path\``,
     );
   }
   // A wait for leave may have been long, and whoever deletes paths by force asks no root.
-  if (
-    !(await ports.nix.isValid(attempt.storePath, signal)) ||
-    !(await ports.links.runnable(attempt.storePath, "bin/switch-to-configuration"))
-  ) {
+  if (!(await isWhole(agent, attempt.storePath, signal))) {
     return {
       on: "unsecured",
       failure: {
@@ -43,8 +43,11 @@ export const secure: Step<"secure"> = async (agent, { attempt }, signal) => {
       `the dead-man, which goes back when the agent cannot, could not be armed: ${unarmed}; see the journal of the device`,
     );
   }
-  const profile = await ports.links.profile();
-  if (profile.storePath !== "") await ports.links.root("prev-profile", profile.storePath);
+  const named = await ports.links.profile();
+  const bootable = named.storePath !== "" && (await isWhole(agent, named.storePath, signal));
+  // What is gone is nothing to return to, and nothing that a boot loader could fall back to.
+  const profile = bootable ? named : { number: 0, storePath: "" };
+  if (bootable) await ports.links.root("prev-profile", profile.storePath);
   // The switch resets failed units, so only a look beforehand tells which had failed already.
   const failedUnits = await ports.health.failedUnits(signal);
   return {
