@@ -43,6 +43,7 @@ beforeEach(async () => {
     outbox: outbox(disk, "/state"),
     trust: {
       read: async () => await Promise.resolve(trust),
+      recover: async () => await Promise.resolve(trust),
       write: async (next: typeof trust) => {
         trust = await Promise.resolve(next);
       },

@@ -85,7 +85,7 @@ async function rollback(
   if ("sentence" in to) return to;
   const named = `generation ${to.number} (${to.storePath})`;
   const whole =
-    (await nix.isValid(to.storePath, signal)) &&
+    (await nix.isValid(to.storePath, signal)) === true &&
     (await links.runnable(to.storePath, "bin/switch-to-configuration"));
   if (!whole) {
     return refuse(

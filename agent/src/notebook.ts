@@ -55,7 +55,7 @@ export async function openNotebook(ports: Needs, config: Config): Promise<Notebo
   // An older journal, where the newest is unreadable, knows less than was told: the outbox would
   // take what comes next for something that the server has.
   let journal = { ...stored, eventNumber: Math.max(stored.eventNumber, newest) };
-  const kept = await ports.trust.read();
+  const kept = await ports.trust.recover();
   let trust = withFloorOf(journal.machine.state, kept);
   // At once: the attempt may end without a word in that record, and then nothing tells of its floor.
   if (trust !== kept) await ports.trust.write(trust);

@@ -62,6 +62,8 @@ export interface JournalStore {
 /** Floors, commits and quarantine: what must never be forgotten. */
 export interface TrustStore {
   read(): Promise<Trust>;
+  /** The same for whoever may write: what had to be put together anew is durable when it returns. */
+  recover(): Promise<Trust>;
   write(trust: Trust): Promise<void>;
 }
 
@@ -246,8 +248,11 @@ export interface Missing {
 }
 
 export interface Nix {
-  /** Whether the path is registered; its references then are, too. */
-  isValid(storePath: string, signal: AbortSignal): Promise<boolean>;
+  /**
+   * Whether the path is registered; its references then are, too. Undefined: nix cannot tell, as
+   * where its disk is full.
+   */
+  isValid(storePath: string, signal: AbortSignal): Promise<boolean | undefined>;
   /** What a copy would move; undefined when the caches do not say. */
   missing(copy: Copy, signal: AbortSignal): Promise<Missing | undefined>;
   /** Undefined: the path is valid. */

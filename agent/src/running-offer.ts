@@ -81,6 +81,6 @@ async function systemBefore(
   if (found === undefined || found.storePath === "") return undefined;
   const whole =
     (await ports.links.runnable(found.storePath, "bin/switch-to-configuration")) &&
-    (await ports.nix.isValid(found.storePath, signal));
+    (await ports.nix.isValid(found.storePath, signal)) !== false;
   return whole ? found : undefined;
 }

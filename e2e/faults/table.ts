@@ -80,7 +80,7 @@ export const table: readonly Row[] = [
   ["trustTorn",      "new",           "new",           "new",           "new",           "new",           "new",                     "new",         "new",            "new",              "previous",                "stuck|stuck|-dead"],
   ["trustLost",      "new",           "new",           "new",           "new",           "new",           "new",                     "new",         "new",            "new",              "previous",                "stuck|stuck|-dead"],
 
-  ["rebuild",        "by hand",       "new",           "new",           "new",           "new",           "new",                     "new",         "new|new|-live",  "new|new|-live",    "by hand|by hand|-live",   "by hand|by hand|-dead"],
+  ["rebuild",        "by hand|by hand|-live", "new",           "new",           "new",           "new",           "new",                     "new",         "new|new|-live",  "new|new|-live",    "by hand|by hand|-live",   "by hand|by hand|-dead"],
   ["collection",     "new",           "new",           "new",           "new",           "new",           "new",                     "new",         "new",            "new",              "previous",                "stuck|stuck|-dead"],
   ["secondAgent",    "new",           "new",           "new",           "new",           "new",           "new",                     "new",         "new",            "new",              "previous",                "stuck|stuck|-dead"],
   ["newerManifest",  "new",           "new",           "new",           "new",           "new",           "new",                     "new",         "new",            "new",              "new",                     "new|new|-dead"],

@@ -25,10 +25,15 @@ export function nodeNix(
 
   const isValid: Nix["isValid"] = async (storePath, signal) => {
     const ended = await nix(
-      { program: "nix-store", arguments: ["--check-validity"], paths: [storePath] },
+      {
+        program: "nix-store",
+        arguments: ["--check-validity", "--print-invalid"],
+        paths: [storePath],
+      },
       signal,
     );
-    return ended.how === "exited" && ended.code === 0;
+    // It prints what is not valid and calls that a success: any other end says nothing about the path.
+    return ended.how === "exited" && ended.code === 0 ? ended.stdout.trim() === "" : undefined;
   };
 
   const sync = async (path: string, signal: AbortSignal) => {
@@ -88,7 +93,7 @@ export function nodeNix(
       return await copyClosure(
         { nix, clock, space, settings },
         copy,
-        async () => await isValid(copy.storePath, signal),
+        async () => (await isValid(copy.storePath, signal)) === true,
         onProgress,
         signal,
       );

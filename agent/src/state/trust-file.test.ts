@@ -26,6 +26,19 @@ test("a lost trust file does not open the way to replays of what was committed",
   expect(channels["prod"]?.committed?.storePath).toBe("/nix/store/r7");
 });
 
+test("and whoever may write finds it in the record again, where roots may go", async () => {
+  const disk = memoryDisk();
+  await trustFile(disk, "/state", rooted(7)).recover();
+  const { channels } = await trustFile(disk, "/state", rooted()).read();
+  expect(channels["prod"]?.floor).toEqual({ revision: 7, payloadSha256: "p7" });
+});
+
+test("who only reads writes nothing", async () => {
+  const disk = memoryDisk();
+  await trustFile(disk, "/state", rooted(7)).read();
+  expect(await trustFile(disk, "/state", rooted()).read()).toEqual(noTrust);
+});
+
 test("a device that never committed starts without a floor", async () => {
   expect(await trustFile(memoryDisk(), "/state", rooted()).read()).toEqual(noTrust);
 });

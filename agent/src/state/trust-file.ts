@@ -14,17 +14,23 @@ export function trustFile(
   links: Pick<Links, "committedRoots">,
 ): TrustStore {
   const file = slotFile(disk, stateDir, "trust", parse);
+  const rooted = async () => {
+    const roots = await links.committedRoots();
+    return roots
+      .toSorted((a, b) => a.revision - b.revision)
+      .reduce(
+        (found, { channel, ...committed }) => withCommitted(found, channel, committed),
+        noTrust,
+      );
+  };
   return {
-    async read() {
-      const trust = await file.read();
-      if (trust !== undefined) return trust;
-      const roots = await links.committedRoots();
-      return roots
-        .toSorted((a, b) => a.revision - b.revision)
-        .reduce(
-          (found, { channel, ...committed }) => withCommitted(found, channel, committed),
-          noTrust,
-        );
+    read: async () => (await file.read()) ?? (await rooted()),
+    async recover() {
+      const kept = await file.read();
+      if (kept !== undefined) return kept;
+      const found = await rooted();
+      if (found !== noTrust) await file.write(found);
+      return found;
     },
     write: async (trust) => {
       await file.write(trust);

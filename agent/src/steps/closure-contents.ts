@@ -114,7 +114,7 @@ async function systemPaths({ ports }: Agent, signal: AbortSignal): Promise<Reado
   ]);
   const paths = new Set<string>();
   for (const system of systems) {
-    if (system === "" || !(await ports.nix.isValid(system, signal))) continue;
+    if (system === "" || (await ports.nix.isValid(system, signal)) !== true) continue;
     for (const { path } of await ports.nix.closure(system, signal)) paths.add(path);
   }
   return paths;

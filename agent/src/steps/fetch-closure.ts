@@ -17,7 +17,7 @@ export const copy: Step<"copy"> = async (agent, { attempt }, signal) => {
   const opened = await storedManifest(agent, attempt);
   if (!opened.ok) return { on: "withdrawn", code: opened.code, message: opened.message };
   // Asking first spares a device that has the closure every contact with its caches.
-  if (await agent.ports.nix.isValid(attempt.storePath, signal)) return { on: "fetched" };
+  if ((await agent.ports.nix.isValid(attempt.storePath, signal)) === true) return { on: "fetched" };
   const hold = opened.copy.atHand === true ? undefined : await budgetHold(agent);
   if (hold !== undefined) return { on: "held", ...hold };
   await agent.notebook.goOn();

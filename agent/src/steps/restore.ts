@@ -54,7 +54,8 @@ async function goneFrom(
   for (const system of new Set([running, profile])) {
     if (system === "") continue;
     const runnable = await ports.links.runnable(system, "bin/switch-to-configuration");
-    if (runnable && (await ports.nix.isValid(system, signal))) continue;
+    // Nix that cannot tell, as on a full disk, is no reason to stay with what failed.
+    if (runnable && (await ports.nix.isValid(system, signal)) !== false) continue;
     return {
       on: "prevGone",
       failure: {

@@ -12,7 +12,9 @@ const noWayBack = (message: string): Event => ({
 
 async function isWhole({ ports }: Agent, storePath: string, signal: AbortSignal): Promise<boolean> {
   const registered = await ports.nix.isValid(storePath, signal);
-  return registered && (await ports.links.runnable(storePath, "bin/switch-to-configuration"));
+  return (
+    registered === true && (await ports.links.runnable(storePath, "bin/switch-to-configuration"))
+  );
 }
 
 /** Records what runs, roots it, and takes the baseline by which the closure is judged. */

@@ -17,7 +17,9 @@ export const records = {
     strike: async (subject) => {
       const { journal } = await subject.records();
       const state = journal?.machine.state;
-      if (state !== undefined && "attempt" in state) subject.forgotten = state.attempt.id;
+      // What has just ended is on no other record yet than in the journal.
+      subject.forgotten =
+        state !== undefined && "attempt" in state ? state.attempt.id : journal?.last?.id;
       await lose(subject, "journal");
     },
   },
