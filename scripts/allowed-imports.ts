@@ -478,7 +478,7 @@ export const allowedImports: readonly Row[] = [
   { files: "cli/src/ask.ts", imports: ["cli/src/*.ts"], packages: ["@clack/prompts"] },
   {
     files:
-      "cli/src/{durable-file,file-cache,keygen,passphrase,private-file,public-key-argument,read-file,toplevel,bundle/folder,envelope/run,context/run,context/chosen-context}.ts",
+      "cli/src/{durable-file,durable-folder,file-cache,keygen,passphrase,private-file,public-key-argument,read-file,toplevel,bundle/folder,envelope/run,context/run,context/chosen-context}.ts",
     imports: [
       "cli/src/!(main|program|run-command).ts",
       "cli/src/{envelope,context,release-file}/*.ts",

@@ -1,6 +1,8 @@
 import { open, rename, rm, type FileHandle } from "node:fs/promises";
 import { dirname } from "node:path";
 
+import { syncFolder } from "./durable-folder.ts";
+
 /** For its owner alone: what these files hold is secret or steers where secrets go. */
 const OWNER_ONLY = 0o600;
 
@@ -64,15 +66,6 @@ async function writeAll(handle: FileHandle, file: string, text: string): Promise
     // Half a file is of no use and would block the next try.
     await rm(file, { force: true });
     throw error;
-  } finally {
-    await handle.close();
-  }
-}
-
-async function syncFolder(folder: string): Promise<void> {
-  const handle = await open(folder, "r");
-  try {
-    await handle.sync();
   } finally {
     await handle.close();
   }

@@ -19,16 +19,18 @@ import { CacheKey } from "../src/cache-key.ts";
 import { eventually } from "../src/eventually.ts";
 import type { FleetDevice } from "../src/fleet-device.ts";
 import { Fleet } from "../src/fleet.ts";
-import { ForgedBundle, seedIn } from "../src/forged-bundle.ts";
+import { type ForgedBundle, seedIn } from "../src/forged-bundle.ts";
 import { fingerprint } from "../src/narinfo.ts";
 import { nameOf } from "../src/operator.ts";
 import { poisonPath } from "../src/poison.ts";
+import { Sticks } from "../src/sticks.ts";
 
 /** Devices that reach neither the server nor a cache, and somebody with a stick. */
 
 let fleet: Fleet;
 let first: string;
 let second: string;
+let sticks: Sticks;
 let stick: string;
 let seed: Uint8Array;
 let made = 0;
@@ -42,7 +44,8 @@ beforeAll(async () => {
   await fleet.publish(first);
   await fleet.publish(second);
   seed = await seedIn(fleet.signingKeyFile);
-  stick = await bundle("r2");
+  sticks = new Sticks(fleet);
+  stick = await sticks.bundle("r2");
   await fleet.stopServer();
   for (const { cache } of [fleet.own, fleet.upstream]) cache.inject(DOWN);
 });
@@ -51,23 +54,7 @@ afterAll(async () => {
   await fleet[Symbol.asyncDispose]();
 });
 
-const place = (name: string) => fleet.workshop.folder.join(`stick-${name}`);
-
-/** What `nix-ota bundle` makes of the head, or of what more arguments say. */
-async function bundle(name: string, ...more: string[]): Promise<string> {
-  await fleet.cliJson(...bundleArgv(name, ...more));
-  return place(name);
-}
-
-const bundleArgv = (name: string, ...more: string[]) => [
-  ...["bundle", "--server", fleet.server.url, "--token-file", fleet.tokenFile],
-  ...["--channel", fleet.channel, "--out", place(name), ...more],
-];
-
-async function forged(): Promise<ForgedBundle> {
-  made += 1;
-  return await ForgedBundle.of(stick, place(`forged-${made}`));
-}
+const forged = async (): Promise<ForgedBundle> => await sticks.forge(stick);
 
 async function fridge(config = {}): Promise<FleetDevice> {
   made += 1;
@@ -88,14 +75,6 @@ async function ends({ name }: FleetDevice): Promise<string[]> {
 }
 
 describe("a bundle", () => {
-  test("is a folder with the manifest, the listing and a cache that is whole", async () => {
-    expect((await readdir(stick)).toSorted()).toEqual(["cache", "listing", "manifest"]);
-    const cache = await readdir(join(stick, "cache"));
-    const closure = await fleet.workshop.builder.closure(second);
-    expect(cache.filter((name) => name.endsWith(".narinfo"))).toHaveLength(closure.length);
-    expect(cache.filter((name) => !name.endsWith(".narinfo"))).toEqual(["nar", "nix-cache-info"]);
-  });
-
   test("updates a device where no agent runs, and is told to the server later", async () => {
     const device = await fridge();
     const looked = await device.command("apply", "--bundle", stick, "--dry-run");
@@ -302,81 +281,6 @@ describe("a bundle with", () => {
         stdout: expect.stringMatching(says),
       });
     expect(await device.command("apply")).toMatchObject({ code: 2 });
-  });
-});
-
-describe("nix-ota bundle", () => {
-  beforeAll(async () => {
-    await fleet.startServer();
-    for (const { cache } of [fleet.own, fleet.upstream]) cache.heal();
-  });
-
-  test("takes a closure from a cache, signs it, and says where it is", async () => {
-    const key = await CacheKey.create("stick-1", fleet.workshop.folder.join("stick.key"));
-    const argv = ["--revision", "1", "--from", fleet.own.cache.url, "--cache-key", key.file];
-    const unasked = await fleet.cli(...bundleArgv("r1", ...argv));
-    expect(unasked).toMatchObject({ code: 2 });
-    expect(unasked.stderr).toContain("give the --public-key that has to have signed it");
-    const trusted = [...argv, "--public-key", fleet.publicKey];
-    const printed = await fleet.cliJson(...bundleArgv("r1", ...trusted));
-    expect(printed).toMatchObject({ channel: "prod", target: "", revision: 1, storePath: first });
-    const narinfo = await (await ForgedBundle.of(place("r1"), place("r1-copy"))).readNarinfo();
-    const signers = narinfo.signatures.map((signature) => signature.split(":")[0]);
-    expect(new Set(signers)).toEqual(new Set(["cache.example-1", "stick-1"]));
-  });
-
-  test("signs no paths for a manifest that a stranger signed", async () => {
-    const key = await CacheKey.create("stick-2", fleet.workshop.folder.join("stick-2.key"));
-    const it = await forged();
-    await it.resign({ storePath: first }, new Uint8Array(32).fill(7));
-    const argv = ["--cache-key", key.file, "--public-key", fleet.publicKey];
-    const answer = await fleet.cli("bundle", it.file("manifest"), "--out", place("no"), ...argv);
-    expect(answer.code).not.toBe(0);
-    expect(answer.stderr).toContain("BAD_SIGNATURE");
-  });
-
-  test("gives nix nothing to evaluate, whatever a manifest names", async () => {
-    const it = await forged();
-    await it.resign({ storePath: "path:/tmp/flake#x" }, seed);
-    const answer = await fleet.cli("bundle", it.file("manifest"), "--out", place("flake"));
-    expect(answer.stderr).toContain('names "path:/tmp/flake#x", which is no path of a store');
-  });
-
-  test("writes to a stick whose name has a space", async () => {
-    const argv = bundleArgv("my stick/r1", "--from", fleet.own.cache.url, "--revision", "1");
-    const out = place("my stick/r1");
-    expect(await fleet.cliJson(...argv)).toMatchObject({ out, storePath: first });
-  });
-
-  test("never overwrites, and leaves nothing of what it could not finish", async () => {
-    const before = (await readdir(fleet.workshop.folder.join("."))).length;
-    const taken = await fleet.cli(...bundleArgv("r2"));
-    expect(taken.stderr).toContain("exists and is never overwritten; give another --out");
-    const absent = await fleet.cli(...bundleArgv("r9", "--from", fleet.upstream.cache.url));
-    expect(absent.code).toBe(1);
-    expect(absent.stderr).toContain("nix copy failed: ");
-    expect((await readdir(fleet.workshop.folder.join("."))).length).toBe(before);
-  });
-
-  test("refuses a closure that nobody signed", async () => {
-    const { builder } = fleet.workshop;
-    const unsigned = await builder.buildSystem({ gen: 3, agentJson: fleet.agentJson() });
-    const it = await forged();
-    await it.resign({ storePath: unsigned, closureDigest: new Uint8Array() }, seed);
-    const argv = ["bundle", it.file("manifest"), "--out", place("unsigned")];
-    const answer = await fleet.cli(...argv);
-    expect(answer.code).toBe(1);
-    expect(answer.stderr).toMatch(
-      /carry no signature, and devices take none without; give --cache-key/,
-    );
-    const other = await forged();
-    await other.resign({ storePath: first }, seed);
-    const mixed = await fleet.cli("bundle", other.file("manifest"), "--out", place("mixed"));
-    expect(mixed.stderr).toContain("is not the one that was signed for");
-    const gone = await forged();
-    await gone.resign({ storePath: `/nix/store/${"0".repeat(32)}-nothing` }, seed);
-    const none = await fleet.cli("bundle", gone.file("manifest"), "--out", place("none"));
-    expect(none.stderr).toMatch(/nix copy failed: .*; build it here, or give --from/);
   });
 });
 

@@ -1,4 +1,4 @@
-import { lstat, mkdir, mkdtemp, readdir, rename, rm, symlink, writeFile } from "node:fs/promises";
+import { lstat, mkdtemp, readdir, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
@@ -6,13 +6,14 @@ import { pathToFileURL } from "node:url";
 import { BUNDLE } from "@nix-ota/proto/bundle";
 
 import { CliError } from "../cli-error.ts";
+import { makeDurableFolder, nameDurably } from "../durable-folder.ts";
 
 /** A bundle that is being made, under another name beside the one it will have. */
 export interface NewBundle {
   /** URL of the cache in it. */
   readonly cacheUrl: string;
-  /** Lays down the rest and gives the folder its name. */
-  finish(parts: { envelope: Uint8Array; listing: Uint8Array }): Promise<void>;
+  /** Lays down the rest and, once all of it is on the disk, gives the folder its name. */
+  finish(parts: { envelope: Uint8Array; listing: Uint8Array }, signal: AbortSignal): Promise<void>;
   /** Deletes what is not finished. */
   discard(): Promise<void>;
 }
@@ -37,7 +38,7 @@ export async function beginBundle(out: string): Promise<NewBundle> {
   let folder: string;
   let alias: string;
   try {
-    await mkdir(dirname(place), { recursive: true });
+    await makeDurableFolder(dirname(place));
     folder = await mkdtemp(join(dirname(place), ".bundle-"));
     // Versions of nix differ in how they read a URL with spaces, which names of sticks often have.
     alias = await mkdtemp(join(tmpdir(), "nix-ota-bundle-"));
@@ -48,13 +49,14 @@ export async function beginBundle(out: string): Promise<NewBundle> {
   const cache = join(folder, BUNDLE.cache);
   return {
     cacheUrl: pathToFileURL(join(alias, "bundle", BUNDLE.cache)).href,
-    async finish({ envelope, listing }) {
+    async finish({ envelope, listing }, signal) {
       try {
         await dropOthers(cache);
         await writeFile(join(folder, BUNDLE.manifest), envelope);
         await writeFile(join(folder, BUNDLE.listing), listing);
-        await rename(folder, place);
+        await nameDurably(folder, place, signal);
       } catch (cause) {
+        if (signal.aborted) throw cause;
         throw failed(cause);
       }
     },

@@ -51,7 +51,8 @@ export async function runBundle(
   try {
     const closure = await fillCache(bundle.cacheUrl, manifest, options, host.signal, output);
     const listing = makeListing(closure);
-    await bundle.finish({ envelope, listing });
+    output.note(`bringing all of it to the disk of ${options.out}`);
+    await bundle.finish({ envelope, listing }, host.signal);
     const bytes = closure.reduce((sum, { fileSize }) => sum + fileSize, 0);
     const { channel, target, storePath } = manifest;
     const revision = Number(manifest.revision);
