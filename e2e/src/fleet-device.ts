@@ -109,7 +109,12 @@ export class FleetDevice {
 
   /** `nix-ota-agent inhibit` with further arguments, beside the test. */
   async inhibit(...more: string[]): Promise<ProcessHandle> {
-    return await this.device.spawn([...agentArgv("inhibit"), ...more]);
+    return await this.startCommand("inhibit", ...more);
+  }
+
+  /** A command of the agent, beside the test. */
+  async startCommand(name: string, ...more: string[]): Promise<ProcessHandle> {
+    return await this.device.spawn([...agentArgv(name), ...more]);
   }
 
   /** The agent's own view, as `status --json` prints it. */

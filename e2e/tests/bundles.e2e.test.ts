@@ -152,6 +152,30 @@ describe("a bundle", () => {
     }
   });
 
+  test("is taken by an agent that runs, while the server is down", async () => {
+    const device = await fridge();
+    const agent = await device.startAgent();
+    try {
+      await eventually(
+        "an agent that nobody answers",
+        async () => (await device.command("why")).stdout.includes("does not answer") || undefined,
+        { timeoutMs: 60_000 },
+      );
+      const { code, stdout, stderr } = await device.command("apply", "--bundle", stick);
+      expect({ code, stdout }, stderr).toMatchObject({
+        code: 0,
+        stdout: expect.stringMatching(/r2 ended as applied: /),
+      });
+      expect(await device.resting()).toEqual([second, second, second]);
+      expect(agent.exit).toBeUndefined();
+      await eventually("a device that is tidy", async () =>
+        (await kept(device)).length === 0 ? true : undefined,
+      );
+    } finally {
+      await device.stopAgent();
+    }
+  });
+
   test.each(["accepted", "fetching", "staged", "probation"])(
     "that was copied outlasts a death of the agent in %s, and the stick is not needed any more",
     async (state) => {
