@@ -99,7 +99,9 @@ describe("a power cut while apply copies a bundle,", () => {
     await cp(stick, own, { recursive: true });
     // Another process is the agent, which answers to nobody.
     const lock = `${device.device.stateDir}/lock`;
-    await device.device.spawn(["flock", "--no-fork", lock, "sleep", "600"]);
+    const script = "echo held; exec sleep 600";
+    const other = await device.device.spawn(["flock", "--no-fork", lock, "sh", "-c", script]);
+    await other.waitForLine((line) => line === "held" || undefined, 60_000);
     await device.startCommand("apply", "--bundle", own, "--no-wait");
     await eventually(
       "a wish",
@@ -125,7 +127,11 @@ test("what nix-ota bundle gave its name is whole after a power cut", async () =>
   await device.cutPower();
   await device.boot();
   const nix = ["nix", "--extra-experimental-features", "nix-command", "store", "verify"];
-  await device.run([...nix, "--store", `file://${out}/cache`, "--all", "--no-trust"]);
-  for (const name of ["manifest", "listing", "cache/nix-cache-info"])
-    await device.run(["cmp", `${out}/${name}`, join(stick, name)]);
+  const cache = ["--store", `file://${out}/cache`];
+  const verified = await device.exec([...nix, ...cache, "--all", "--no-trust"]);
+  expect(verified, verified.stderr).toMatchObject({ code: 0 });
+  for (const name of ["manifest", "listing", "cache/nix-cache-info"]) {
+    const compared = await device.exec(["cmp", `${out}/${name}`, join(stick, name)]);
+    expect(compared, compared.stderr).toMatchObject({ code: 0 });
+  }
 });
