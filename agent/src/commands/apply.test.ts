@@ -1,9 +1,9 @@
-import { mkdir, mkdtemp, readdir, rm } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
 import { signManifest } from "@nix-ota/proto";
-import { PUBLIC_KEY, SEED, sampleManifest } from "@nix-ota/proto/sample-manifest.testkit";
+import { PUBLIC_KEY, SEED, sampleManifest, seedOf } from "@nix-ota/proto/sample-manifest.testkit";
 import { afterEach, beforeEach, expect, test } from "vitest";
 
 import { machinePorts } from "../adapters.ts";
@@ -18,11 +18,13 @@ import type { Call } from "./command.ts";
 
 let folder: string;
 let printed: string;
+let logged: string[];
 const never = new AbortController().signal;
 
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), "apply-"));
   printed = "";
+  logged = [];
   const system = callWith().ports.host.system();
   const bare = { system, storePath: pathOf(0), closureDigest: new Uint8Array() };
   const envelope = signManifest(sampleManifest(bare), [SEED]);
@@ -51,7 +53,10 @@ function callWith(
   return {
     config,
     environment,
-    ports: { ...machinePorts(config, environment, deadMan), log: () => {} },
+    ports: {
+      ...machinePorts(config, environment, deadMan),
+      log: (_, message) => logged.push(message),
+    },
     system: undefined,
     own: {},
     words: [],
@@ -67,6 +72,16 @@ test("a dry run says what there is, and changes nothing", async () => {
   expect(await applyBundle(callWith({}, { "dry-run": true }), never)).toBe(STATUS.done);
   expect(printed).toMatch(/^r42 of prod: 1 paths, 0\.0 MiB; the device takes it/);
   expect(await filesIn("bundles")).toEqual(["left"]);
+});
+
+test("what the gate refuses is logged, and no report waits for the server", async () => {
+  const system = callWith().ports.host.system();
+  const envelope = signManifest(sampleManifest({ system }), [seedOf(9)]);
+  await writeFile(join(folder, "stick/manifest"), envelope);
+  expect(await applyBundle(callWith(), never)).toBe(STATUS.refused);
+  expect(printed).toMatch(/^the bundle is refused as BAD_SIGNATURE: .*; .*\n$/);
+  expect(logged).toEqual([expect.stringMatching(/^manifest of a bundle refused: /)]);
+  expect([await filesIn("outbox"), await filesIn("requests")]).toEqual([[], []]);
 });
 
 test("what an earlier run left is gone before anything else is looked at", async () => {

@@ -120,6 +120,8 @@ async function judge(
   const time = await timeSources({ ports, config, notebook: { trust } });
   const verdict = openEnvelope(envelope, device, trust, time);
   if (!verdict.ok) {
+    // Whoever brought it is told. An offer's refusal is reported because nobody stands there.
+    ports.log("warn", `manifest of a bundle refused: ${verdict.message}`, { code: verdict.code });
     const why = withRemedy(verdict.message, REJECT_REMEDY[verdict.code]);
     throw new AgentError("bundle", `the bundle is refused as ${verdict.code}: ${why}`, undefined);
   }
