@@ -29,7 +29,7 @@ export async function writeEntries(
     return { code: "SWITCH_BUSY", message: "another switch of the system does not end" };
   if (result.ended !== "exited" || result.code !== 0) {
     const how = result.ended === "exited" ? `status ${result.code} (${result.tail})` : result.ended;
-    return failed(`${how}; check the space on /boot`);
+    return failed(`${how}; see to what it says, or check the space on /boot`);
   }
   // Also without one: what an earlier attempt asked for must not come up any more.
   const said = await loader.bootOnce(once === "" ? undefined : once, signal);

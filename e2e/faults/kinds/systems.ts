@@ -5,7 +5,11 @@ import type { ReleaseName } from "../releases.ts";
 
 /** What the offered system itself does wrong. */
 export const systems = {
-  exit1: offers("exit1", "switch-to-configuration refuses with status 1", "ACTIVATION_REFUSED"),
+  exit1: {
+    ...offers("exit1", "switch-to-configuration refuses with status 1"),
+    // One that has to be booted is asked only once it runs and is to become the default.
+    failure: ["ACTIVATION_REFUSED", "COMMIT_FAILED"],
+  },
   exit2: offers("exit2", "a snippet of the activation script fails: status 2", "ACTIVATION_FAILED"),
   exit3: offers("exit3", "systemd cannot reload its units: status 3", "ACTIVATION_FAILED"),
   exit4: offers("exit4", "a unit fails that had not failed before: status 4", "UNITS_FAILED"),
