@@ -1,5 +1,9 @@
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+
 import { expect, test } from "vitest";
 
+import { eventually } from "./eventually.ts";
 import { ProcessHandle } from "./process-handle.ts";
 import { expectSuccess, runCommand } from "./run-command.ts";
 
@@ -47,4 +51,20 @@ test("a process that ignores SIGTERM is stopped after its grace", async () => {
   ]);
   await stubborn.waitForLine((line) => line === "on" || undefined, 5_000);
   expect(await stubborn.stop(100)).toEqual({ code: null, signal: "SIGKILL" });
+});
+
+test("a process that ignores every word ends with the one that started it", async () => {
+  const parent = await ProcessHandle.start([
+    process.execPath,
+    "--input-type=module-typescript",
+    "-e",
+    `import { ProcessHandle } from ${JSON.stringify(join(import.meta.dirname, "process-handle.ts"))};
+     const child = await ProcessHandle.start(["sh", "-c", "trap '' TERM INT HUP; while :; do sleep 1; done"]);
+     console.log("pid=" + child.pid);
+     await child.exited;`,
+  ]);
+  const pid = await parent.waitForLine((line) => /^pid=(\d+)$/.exec(line)?.[1], 20_000);
+  expect(existsSync(`/proc/${pid}`)).toBe(true);
+  parent.kill("SIGKILL");
+  await eventually("the end of the child", async () => !existsSync(`/proc/${pid}`) || undefined);
 });

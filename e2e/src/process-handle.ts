@@ -3,6 +3,7 @@ import { once } from "node:events";
 
 import { BoundedOutput } from "./bounded-output.ts";
 import { HarnessError } from "./harness-error.ts";
+import { hasProgram } from "./has-program.ts";
 
 export type Exit = { readonly code: number | null; readonly signal: NodeJS.Signals | null };
 
@@ -16,9 +17,17 @@ export type SpawnOptions = {
   readonly input?: string | Uint8Array;
   /** Keeps standard input open: the child sees its end when this process is gone, however it went. */
   readonly lifeline?: boolean;
+  /**
+   * What the kernel sends the child when this process is gone, however it went. Default SIGKILL; one
+   * that a program can catch is for those with processes of their own to end.
+   */
+  readonly orphanSignal?: NodeJS.Signals;
 };
 
-/** A process that runs beside the test, in a process group of its own. */
+/**
+ * A process that runs beside the test, in a process group of its own. It does not outlive this
+ * process: the kernel ends it.
+ */
 export class ProcessHandle {
   readonly argv: readonly string[];
   readonly exited: Promise<Exit>;
@@ -59,9 +68,14 @@ export class ProcessHandle {
   static async start(argv: readonly string[], options: SpawnOptions = {}): Promise<ProcessHandle> {
     const [program, ...rest] = argv;
     if (program === undefined) throw new HarnessError("usage", "an empty argv cannot be started");
-    const child = spawn(program, rest, {
+    const env = options.env ?? process.env;
+    if (!hasProgram(program, env["PATH"]))
+      throw new HarnessError("host", `${program} is not there; is it installed and executable?`);
+    // It becomes the program: same pid.
+    const setpriv = ["--pdeathsig", (options.orphanSignal ?? "SIGKILL").slice("SIG".length), "--"];
+    const child = spawn("setpriv", [...setpriv, program, ...rest], {
       ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
-      env: options.env ?? process.env,
+      env,
       detached: true,
       stdio: ["pipe", "pipe", "pipe"],
     });
@@ -70,13 +84,9 @@ export class ProcessHandle {
     try {
       await once(child, "spawn");
     } catch (cause) {
-      throw new HarnessError(
-        "host",
-        `${program} cannot be started; is it installed and executable?`,
-        {
-          cause,
-        },
-      );
+      throw new HarnessError("host", "setpriv cannot be started; it is part of util-linux", {
+        cause,
+      });
     }
     if (options.lifeline !== true) child.stdin.end(options.input ?? "");
     const { pid } = child;

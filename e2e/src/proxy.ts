@@ -54,7 +54,8 @@ export class Proxy implements AsyncDisposable {
       setUp.program === "nginx"
         ? ["/usr/sbin/nginx", "-p", dir, "-c", file, "-e", join(dir, "error.log")]
         : ["/usr/sbin/haproxy", "-db", "-f", file];
-    const handle = await ProcessHandle.start(argv);
+    // nginx's worker would outlive a master that was killed.
+    const handle = await ProcessHandle.start(argv, { orphanSignal: "SIGTERM" });
     await answers(place.port, handle);
     return new Proxy(`https://127.0.0.1:${place.port}`, handle);
   }

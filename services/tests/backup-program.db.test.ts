@@ -27,7 +27,7 @@ import {
   type DatabaseKind,
 } from "./databases.testkit.ts";
 import { fillEveryTable } from "./filled-database.testkit.ts";
-import { processEnvironment } from "./process-environment.testkit.ts";
+import { ENDS_WITH_ITS_STARTER, processEnvironment } from "./process-environment.testkit.ts";
 import { ServerProcess } from "./server-process.testkit.ts";
 
 const PROGRAM = fileURLToPath(new URL("../src/main.ts", import.meta.url));
@@ -54,8 +54,8 @@ async function place(kind: DatabaseKind, name: string): Promise<Place> {
 }
 
 function begin({ argv, env }: Place, words: readonly string[], wrapper: readonly string[] = []) {
-  const [command = "", ...rest] = [...wrapper, process.execPath, PROGRAM, ...argv, ...words];
-  const child = spawn(command, rest, {
+  const [command, ...rest] = [...ENDS_WITH_ITS_STARTER, ...wrapper];
+  const child = spawn(command, [...rest, process.execPath, PROGRAM, ...argv, ...words], {
     env: { ...processEnvironment(), ...env },
     stdio: ["ignore", "pipe", "pipe"],
   });

@@ -4,7 +4,7 @@ import { createInterface } from "node:readline";
 import type { Readable } from "node:stream";
 import { fileURLToPath } from "node:url";
 
-import { processEnvironment } from "./process-environment.testkit.ts";
+import { ENDS_WITH_ITS_STARTER, processEnvironment } from "./process-environment.testkit.ts";
 
 type Child = ChildProcessByStdio<null, Readable, Readable>;
 
@@ -29,8 +29,9 @@ export class ServerProcess implements AsyncDisposable {
     env: Readonly<Record<string, string>> = {},
     wrapper: readonly string[] = [],
   ): Promise<ServerProcess> {
-    const [command = "", ...rest] = [...wrapper, process.execPath, PROGRAM, ...argv];
-    const child = spawn(command, rest, {
+    // A tracer that is killed lets go of what it traces.
+    const [command, ...rest] = [...ENDS_WITH_ITS_STARTER, ...wrapper, ...ENDS_WITH_ITS_STARTER];
+    const child = spawn(command, [...rest, process.execPath, PROGRAM, ...argv], {
       env: { ...processEnvironment(), ...env },
       // Not this process's own stderr: who reads that would wait for a server that outlived its test.
       stdio: ["ignore", "pipe", "pipe"],
