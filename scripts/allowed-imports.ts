@@ -95,7 +95,7 @@ export const allowedImports: readonly Row[] = [
   },
   {
     files: "services/src/config-files.ts",
-    imports: ["services/src/{config,tls-identity}.ts", SECRETS, PROTO],
+    imports: ["services/src/{config,exposed-file,tls-identity}.ts", SECRETS, PROTO],
     packages: ["node:*"],
   },
   {
@@ -228,7 +228,7 @@ export const allowedImports: readonly Row[] = [
     ],
     packages: ["kysely", "pino"],
   },
-  { files: "services/src/fsync-path.ts", imports: [], packages: ["node:*"] },
+  { files: "services/src/{exposed-file,fsync-path}.ts", imports: [], packages: ["node:*"] },
   { files: "services/src/within.ts", imports: [], packages: [], reaches: ["clock"] },
   {
     files: "services/src/durable-file.ts",

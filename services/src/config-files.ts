@@ -4,6 +4,7 @@ import { dirname } from "node:path";
 import { readSecretFile } from "./access/secret-file.ts";
 import { readSessionKeys } from "./access/session-key-file.ts";
 import type { Readable } from "./config.ts";
+import { exposureOf } from "./exposed-file.ts";
 import { readTlsIdentity, type TlsFiles } from "./tls-identity.ts";
 
 /**
@@ -21,6 +22,20 @@ export function fileProblems(config: Readable): readonly string[] {
     secretProblem(adminTokenFile, "admin token"),
     tlsFiles === undefined ? undefined : sentence(readTlsIdentity(tlsFiles)),
   ].filter((problem) => problem !== undefined);
+}
+
+/** A sentence for each secret that others on this host can read; a start goes on with them. */
+export function exposedSecrets(config: Readable): readonly string[] {
+  const { sessionKeyFile, publishTokenFile, adminTokenFile, tlsKeyFile } = config;
+  const secrets = [
+    [sessionKeyFile, "session key"],
+    [publishTokenFile, "publish token"],
+    [adminTokenFile, "admin token"],
+    [tlsKeyFile, "TLS key"],
+  ] as const;
+  return secrets
+    .map(([file, what]) => (file === undefined ? undefined : exposureOf(file, what)))
+    .filter((sentence) => sentence !== undefined);
 }
 
 /** The files of its certificate; undefined: it speaks without TLS. */

@@ -1,6 +1,6 @@
 import { spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { createServer, type AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -42,6 +42,18 @@ test("--check-config says that all is right and what it did not try, and touches
   } finally {
     taken.close();
   }
+});
+
+test("--check-config warns of a secret that others can read, and is right all the same", () => {
+  writeFileSync(join(folder, "token"), "t".repeat(32));
+  chmodSync(join(folder, "token"), 0o644);
+  const { status, stderr } = run("--check-config", "--admin-token-file", "token");
+  expect({ status, stderr }).toEqual({
+    status: 0,
+    stderr: expect.stringMatching(
+      /^nix-ota-server: warning: the admin token file .*token is open to every user \(mode 644\); .*\n$/,
+    ),
+  });
 });
 
 test.each([[["--check-config"]], [[]]])(

@@ -3,7 +3,7 @@ import { pino } from "pino";
 
 import { runCommand, type OnceCommand } from "./backup/run-command.ts";
 import type { Command } from "./commands.ts";
-import { fileProblems } from "./config-files.ts";
+import { exposedSecrets, fileProblems } from "./config-files.ts";
 import { readConfig, type Config, type Readable } from "./config.ts";
 import { connect } from "./db/connect.ts";
 import { DataDirInUse } from "./db/data-dir-lock.ts";
@@ -66,7 +66,10 @@ function complain(problems: readonly string[]): void {
   process.exitCode = EXIT.usage;
 }
 
-function tellGood({ listen, databaseUrl }: Config): void {
+function tellGood(config: Config): void {
+  const { listen, databaseUrl } = config;
+  for (const exposed of exposedSecrets(config))
+    process.stderr.write(`nix-ota-server: warning: ${exposed}\n`);
   const database = databaseUrl === undefined ? "the embedded database opens" : "PostgreSQL answers";
   process.stdout.write(
     `the options and the files they name are right; not tried: whether ${database}, ` +
@@ -77,6 +80,7 @@ function tellGood({ listen, databaseUrl }: Config): void {
 async function run(config: Config): Promise<void> {
   // Written at once: what a process says before it dies is what is looked for.
   const log = pino({ level: config.logLevel, base: null }, pino.destination({ fd: 1, sync: true }));
+  for (const exposed of exposedSecrets(config)) log.warn(exposed);
   const ended = Promise.withResolvers<NodeJS.Signals>();
   for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, ended.resolve);
   // From the start on: without it the signal would end the process.

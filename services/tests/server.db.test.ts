@@ -1,5 +1,5 @@
 import { once } from "node:events";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import * as http from "node:http";
 import * as net from "node:net";
 import { tmpdir } from "node:os";
@@ -249,12 +249,19 @@ test("each call leaves a line in the log, and no credential does", async () => {
   const folder = mkdtempSync(join(tmpdir(), "nix-ota-log-"));
   const [right, wrong] = ["r".repeat(40), "w".repeat(40)];
   writeFileSync(join(folder, "token"), right);
+  chmodSync(join(folder, "token"), 0o640);
   const files = ["--data-dir", folder, "--publish-token-file", join(folder, "token")];
   const env = { DATABASE_URL: await createPostgresDatabase() };
   try {
     await using program = await ServerProcess.start(
       ["--listen", "127.0.0.1:0", "--log-level", "debug", ...files],
       env,
+    );
+    expect(program.log).toContainEqual(
+      expect.objectContaining({
+        level: 40,
+        msg: expect.stringContaining("the publish token file"),
+      }),
     );
     const caller = await clientsOf(program.url, right).access.getCaller({});
     expect(caller).toMatchObject({ name: "publish-token", scopes: ["publish:*", "read"] });
