@@ -158,7 +158,8 @@ describe("a bundle", () => {
     try {
       await eventually(
         "an agent that nobody answers",
-        async () => (await device.command("why")).stdout.includes("does not answer") || undefined,
+        async () =>
+          (await device.command("why")).stdout.includes("does not reach its server") || undefined,
         { timeoutMs: 60_000 },
       );
       const { code, stdout, stderr } = await device.command("apply", "--bundle", stick);
