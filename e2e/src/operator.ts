@@ -1,5 +1,6 @@
 import { type Client, createClient, type Interceptor } from "@connectrpc/connect";
 import { createConnectTransport } from "@connectrpc/connect-node";
+import { AccessService } from "@nix-ota/proto/nixota/v1/access_service_pb";
 import { ChannelService } from "@nix-ota/proto/nixota/v1/channel_service_pb";
 import { CheckinService } from "@nix-ota/proto/nixota/v1/checkin_service_pb";
 import {
@@ -26,6 +27,7 @@ export class Operator {
   readonly publish: Client<typeof PublishService>;
   readonly channels: Client<typeof ChannelService>;
   readonly devices: Client<typeof CheckinService>;
+  readonly access: Client<typeof AccessService>;
 
   constructor(server: string, token: string) {
     const authorize: Interceptor = (next) => (request) => {
@@ -41,6 +43,7 @@ export class Operator {
     this.publish = createClient(PublishService, transport);
     this.channels = createClient(ChannelService, transport);
     this.devices = createClient(CheckinService, transport);
+    this.access = createClient(AccessService, transport);
   }
 
   /** The device as the server knows it; undefined before its first report. */

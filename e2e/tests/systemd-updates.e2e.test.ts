@@ -1,28 +1,65 @@
+import { randomBytes } from "node:crypto";
+import { writeFile } from "node:fs/promises";
+
 import { Outcome } from "@nix-ota/proto/nixota/v1/device_pb";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 
 import { eventually } from "../src/eventually.ts";
 import { Fleet } from "../src/fleet.ts";
+import { Operator } from "../src/operator.ts";
 import { systemdImpossible } from "../src/systemd-host.ts";
 import type { SystemdMachine } from "../src/systemd-machine.ts";
+import { TemporaryFolder } from "../src/temporary-folder.ts";
 
 const impossible = await systemdImpossible();
 const AGENT = "nix-ota-agent.service";
+const CREDENTIAL = "nix-ota.enrolment-token";
 
 describe("an agent under systemd", () => {
   let fleet: Fleet;
   let machine: SystemdMachine;
+  let folder: TemporaryFolder;
+  let enrolment: { readonly id: string | undefined; readonly secret: string };
   let good: string;
 
   beforeAll(async () => {
     if (impossible !== undefined) return;
-    fleet = await Fleet.open();
-    const factory = await fleet.buildForSystemd({ gen: 0 });
-    machine = await fleet.workshop.systemdMachine("fridge", factory);
+    folder = await TemporaryFolder.create("admin");
+    const adminToken = randomBytes(32).toString("hex");
+    await writeFile(folder.join("token"), adminToken, { mode: 0o600 });
+    fleet = await Fleet.open({
+      serverArguments: ["--enrolment", "token", "--admin-token-file", folder.join("token")],
+    });
+    const { channel, server } = fleet;
+    const admin = new Operator(server.url, adminToken);
+    const { token, secret } = await admin.access.createEnrolmentToken({ channel });
+    enrolment = { id: token?.id, secret };
+    const factory = await fleet.buildForSystemd({ gen: 0 }, { enrolmentTokenFile: CREDENTIAL });
+    machine = await fleet.workshop.systemdMachine("fridge", factory, {
+      files: { [`/etc/credstore/${CREDENTIAL}`]: `${secret}\n` },
+    });
   });
-  afterAll(async () => await fleet?.[Symbol.asyncDispose]());
+  afterAll(async () => {
+    await fleet?.[Symbol.asyncDispose]();
+    await folder?.[Symbol.asyncDispose]();
+  });
   beforeEach((context) => {
     if (impossible !== undefined) context.skip(impossible);
+  });
+
+  test("is let in with the token that systemd hands it as a credential, and tells it to nobody", async () => {
+    const device = await eventually(
+      "the enrolment",
+      async () => await fleet.operator.device(machine.name),
+      { describe: async () => await machine.journal(AGENT) },
+    );
+    expect(device.enrolledBy).toBe(`token:${enrolment.id}`);
+    const handedOver = `/run/credentials/${AGENT}/${CREDENTIAL}`;
+    expect(await machine.run(["stat", "--format=%a %U", handedOver])).toBe("400 root");
+    expect(await machine.journal(AGENT)).not.toContain(enrolment.secret);
+    const pid = await machine.property(AGENT, "MainPID");
+    const shown = await machine.run(["cat", `/proc/${pid}/environ`, `/proc/${pid}/cmdline`]);
+    expect(shown).not.toContain(enrolment.secret);
   });
 
   test("takes a good release, and hands over to the agent of that when nothing is under way", async () => {
