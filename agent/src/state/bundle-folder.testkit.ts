@@ -5,13 +5,15 @@ import { BUNDLE, narinfoOfBundle } from "@nix-ota/proto/bundle";
 import { storePathHash } from "@nix-ota/proto/store-path";
 
 const NAR = "contents";
+/** A process may have only so many files open. */
+const AT_ONCE = 64;
 
 /** The store path of that number. */
 export const pathOf = (number: number): string =>
   `/nix/store/${String(number).padStart(32, "0")}-part`;
 
 /** A path of a bundle: its number, and those of what it refers to. */
-export interface Part {
+interface Part {
   readonly number: number;
   readonly refersTo?: readonly number[];
   /** A line more in its narinfo. */
@@ -27,13 +29,14 @@ export async function makeBundleFolder(
   await mkdir(join(folder, BUNDLE.cache, "nar"), { recursive: true });
   await writeFile(join(folder, BUNDLE.manifest), envelope);
   await writeFile(join(folder, BUNDLE.cacheInfo), "StoreDir: /nix/store\n");
-  await Promise.all(
-    parts.map(async (part) => {
-      const hash = storePathHash(pathOf(part.number)) ?? "";
-      await writeFile(join(folder, narinfoOfBundle(hash)), narinfo(part));
-      await writeFile(join(folder, BUNDLE.cache, "nar", `${hash}.nar`), NAR);
-    }),
-  );
+  for (let from = 0; from < parts.length; from += AT_ONCE)
+    await Promise.all(
+      parts.slice(from, from + AT_ONCE).map(async (part) => {
+        const hash = storePathHash(pathOf(part.number)) ?? "";
+        await writeFile(join(folder, narinfoOfBundle(hash)), narinfo(part));
+        await writeFile(join(folder, BUNDLE.cache, "nar", `${hash}.nar`), NAR);
+      }),
+    );
 }
 
 function narinfo({ number, refersTo = [], line }: Part): string {
