@@ -105,14 +105,26 @@ test("a device that cannot reach its server keeps a system whose agent cannot ei
   expect(await device.resting()).toEqual([storePath, storePath, storePath]);
 });
 
-test("signed leave lets an agent through that other keys and another channel lead on", async () => {
-  const changes = { publicKey: OTHER_KEY, channel: "beta" };
-  const leave = ["--allow-key-change", "--next-channel", "beta"];
-  const agentJson = { ...fleet.agentJson(), ...changes };
-  const { device, ended, storePath } = await take({ agentJson }, "prove-first", leave);
-  expect(ended?.outcome, ended?.message).toBe("APPLIED");
-  expect(await device.resting()).toEqual([storePath, storePath, storePath]);
-});
+test.each<[what: string, system: { agent?: Agent; changes: object }, leave: readonly string[]]>([
+  [
+    "other keys and another channel",
+    { changes: { publicKey: OTHER_KEY, channel: "beta" } },
+    ["--allow-key-change", "--next-channel", "beta"],
+  ],
+  [
+    "an agent that does not start any more, whatever its configuration says",
+    { agent: "masked", changes: { target: "oven" } },
+    ["--allow-agent-removal"],
+  ],
+])(
+  "signed leave lets a system through that has %s",
+  async (_what, { changes, ...system }, leave) => {
+    const agentJson = { ...fleet.agentJson(), ...changes };
+    const { device, ended, storePath } = await take({ ...system, agentJson }, "prove-first", leave);
+    expect(ended?.outcome, ended?.message).toBe("APPLIED");
+    expect(await device.resting()).toEqual([storePath, storePath, storePath]);
+  },
+);
 
 test("in an update an agent tries the release that is under way on its own gate", async () => {
   await publish({});
