@@ -10,6 +10,7 @@ import { EVENTS_PER_REPORT, makeReport } from "./report.ts";
 import type { ReportParts } from "./report.ts";
 import { serverNote, tellsTheSame } from "./server-note.ts";
 import { AGENT_VERSION } from "./version.ts";
+import { lastTold } from "./what-it-is-at.ts";
 
 /** Reports what is, and what happened; drops what the server acknowledged. Never moves the machine. */
 export async function checkIn(
@@ -89,7 +90,7 @@ export async function reportOf(
     channel: config.channel,
     target: config.target,
     state: journal.machine.state.name,
-    attempt: notebook.attempt() ?? journal.last,
+    attempt: notebook.attempt() ?? lastTold(journal),
     links: { running, booted, profile: profile.storePath },
     floor: channel?.floor ?? { revision: 0, payloadSha256: "" },
     committedRevision: channel?.committed?.revision ?? 0,

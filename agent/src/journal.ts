@@ -21,6 +21,8 @@ export interface Journal {
    * what helps; absent: it does not.
    */
   readonly held?: string;
+  /** What a reboot that is still to come waits for; absent: for nothing, or none is to come. */
+  readonly rebootHold?: string;
   /** The attempt that ended last, or the manifest that was refused last. */
   readonly last?: ReportedAttempt;
   /** No attempt at the payload of the tally before this moment. */

@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
 
+import type { Attempt } from "./attempt.ts";
 import type { Event } from "./events.ts";
 import { notebookOver } from "./notebook.testkit.ts";
 import type { ReportedAttempt } from "./reported-event.ts";
@@ -90,24 +91,7 @@ test("a wait for a reboot remembers whether the server answers, and nothing else
     payloadSha256: "a".repeat(64),
     storePath: "/nix/store/x",
   };
-  const inspected = { bootId: "boot", ms: 0 };
-  const plan = {
-    order: "boot",
-    rebootRequired: true,
-    oneShot: true,
-    healthCmd: "",
-    healthyBefore: true,
-    inspected,
-  } as const;
-  const prev = { running: "/nix/store/o", booted: "", profile: "", generation: 0, inContact: true };
-  const moves: Event[] = [
-    { on: "accepted", attempt },
-    { on: "fit" },
-    { on: "fetched" },
-    { on: "inspected", plan },
-    { on: "cleared" },
-    { on: "secured", prev },
-  ];
+  const moves = movesToReboot(attempt).slice(0, -1);
   for (const event of moves) await notebook.record(event);
   await notebook.setInContact(false);
   expect((await start()).journal.machine.state).toMatchObject({ prev: { inContact: true } });
@@ -118,3 +102,53 @@ test("a wait for a reboot remembers whether the server answers, and nothing else
     prev: { inContact: false },
   });
 });
+
+test("what a reboot waits for is told with the attempt, and forgotten when it moves on", async () => {
+  const disk = memoryDisk();
+  const { start } = starts(disk);
+  const notebook = await start();
+  const attempt = {
+    id: "one",
+    channel: "prod",
+    revision: 7,
+    payloadSha256: "a".repeat(64),
+    storePath: "/nix/store/x",
+  };
+  for (const event of movesToReboot(attempt)) await notebook.record(event);
+  const unasked =
+    "the closure is prepared and runs after a reboot; reboot the device when it suits";
+  expect(notebook.attempt()?.message).toBe(unasked);
+  await notebook.setRebootHold("waits for its window, which opens 2026-11-28T01:00:00Z");
+  const again = await start();
+  expect(again.attempt()?.message).toBe(
+    "the closure is prepared and runs after a reboot; waits for its window, which opens 2026-11-28T01:00:00Z",
+  );
+  await again.setRebootHold(undefined);
+  expect(again.attempt()?.message).toBe(unasked);
+  await again.setRebootHold("waits");
+  await again.record({ on: "bootedNew" });
+  expect(again.journal.rebootHold).toBeUndefined();
+});
+
+/** From an offer to the wait for a reboot. */
+function movesToReboot(attempt: Attempt): readonly Event[] {
+  const inspected = { bootId: "boot", ms: 0 };
+  const plan = {
+    order: "boot",
+    rebootRequired: true,
+    oneShot: true,
+    healthCmd: "",
+    healthyBefore: true,
+    inspected,
+  } as const;
+  const prev = { running: "/nix/store/o", booted: "", profile: "", generation: 0, inContact: true };
+  return [
+    { on: "accepted", attempt },
+    { on: "fit" },
+    { on: "fetched" },
+    { on: "inspected", plan },
+    { on: "cleared" },
+    { on: "secured", prev },
+    { on: "needsReboot" },
+  ];
+}

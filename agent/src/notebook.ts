@@ -16,6 +16,7 @@ import type { State } from "./states.ts";
 import { sentences } from "./states.ts";
 import type { Trust } from "./trust.ts";
 import { withFloor, withQuarantined, withoutCommitted, withoutQuarantined } from "./trust.ts";
+import { whatItIsAt } from "./what-it-is-at.ts";
 
 /**
  * The one place where the machine moves. What a move needs to be remembered is durable before
@@ -30,6 +31,11 @@ export interface Notebook {
   inspectAnew(): void;
   /** What held the attempt is over: nobody is to read of it any more. */
   goOn(): Promise<void>;
+  /**
+   * What the reboot of an attempt, or of what it committed, waits for, as a sentence; undefined: for
+   * nothing. Not an event: the next report has it.
+   */
+  setRebootHold(reason: string | undefined): Promise<void>;
   /** Whether the server answers, for an attempt whose reboot, which nobody announces, is still to come. */
   setInContact(inContact: boolean): Promise<void>;
   /** Makes a changed trust record durable. */
@@ -105,7 +111,7 @@ export async function openNotebook(ports: Needs, config: Config): Promise<Notebo
       return trust;
     },
     now,
-    attempt: () => told(journal.machine.state, journal.held ?? messageOf(journal.machine.state)),
+    attempt: () => told(journal.machine.state, whatItIsAt(journal)),
     inspectAnew() {
       const { machine } = journal;
       const { state } = machine;
@@ -116,6 +122,13 @@ export async function openNotebook(ports: Needs, config: Config): Promise<Notebo
       if (journal.held === undefined) return;
       const { held: _, ...rest } = journal;
       await write({ ...rest, pending: [] });
+    },
+    async setRebootHold(reason) {
+      // A window that is weeks away is written once.
+      if (reason === journal.rebootHold) return;
+      const { rebootHold: _, ...rest } = journal;
+      const rebootHold = reason === undefined ? {} : { rebootHold: reason };
+      await write({ ...rest, ...rebootHold, pending: [] });
     },
     async setInContact(inContact) {
       const { state, firstBoot } = journal.machine;
@@ -177,7 +190,7 @@ export async function openNotebook(ports: Needs, config: Config): Promise<Notebo
       const begins = "attempt" in event;
       if (begins) progress = undefined;
       const pending = numbered(draftsOf(before, event, moved, ended, told));
-      const { fetch: _, held: __, ...kept } = journal;
+      const { fetch: _, held: __, rebootHold: ___, ...kept } = journal;
       await write({
         ...kept,
         bootId,

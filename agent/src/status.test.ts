@@ -1,7 +1,9 @@
 import { create } from "@bufbuild/protobuf";
+import { HoldReason } from "@nix-ota/proto/nixota/v1/channel_pb";
 import { DirectiveSchema } from "@nix-ota/proto/nixota/v1/device_pb";
 import { describe, expect, test } from "vitest";
 
+import type { Journal } from "./journal.ts";
 import { firstJournal } from "./journal.ts";
 import { serverNote, tellsTheSame } from "./server-note.ts";
 import { printStatus, statusOf } from "./status.ts";
@@ -23,6 +25,55 @@ const refusal = (reason: "KEY_CONFLICT" | "DEVICE_REVOKED" | "OVERLOADED") =>
     message: `${reason}: as the server says it`,
     retryAfterMs: 0,
   }) as const;
+
+test("status and why tell what the first boot of a committed kernel waits for, until it came", () => {
+  const attempt = {
+    id: "one",
+    channel: "prod",
+    revision: 7,
+    payloadSha256: "a".repeat(64),
+    storePath: "/nix/store/x",
+  };
+  const plan = {
+    order: "boot",
+    rebootRequired: true,
+    oneShot: true,
+    healthCmd: "",
+    healthyBefore: true,
+    inspected: { bootId: "boot", ms: 0 },
+  } as const;
+  const prev = { running: "/nix/store/o", booted: "", profile: "", generation: 1, inContact: true };
+  const first = firstJournal({ bootId: "boot", ms: 0 }, 0);
+  const waiting: Journal = {
+    ...first,
+    machine: { ...first.machine, firstBoot: { attempt, plan, prev, bootId: "boot" } },
+    last: {
+      ...attempt,
+      state: "idle",
+      outcome: "applied",
+      message: "runs, is proven, and is what boots next; reboot for its kernel",
+      rebootRequired: true,
+      elapsedMs: 0,
+    },
+    rebootHold: "waits for its window, which opens 2030-01-05T01:00:00Z",
+  };
+  const directive = create(DirectiveSchema, {
+    verdict: {
+      case: "hold",
+      value: { reason: HoldReason.UP_TO_DATE, explanation: "the device has r7 of prod" },
+    },
+  });
+  const server = serverNote({ got: "answer", value: directive }, "stream", NOON_S);
+  const records = { trust: noTrust, holds: [], unreportedEvents: 0 };
+  const printed = printStatus(statusOf(device, { ...records, journal: waiting, server }));
+  expect(printed).toMatch(
+    /^reboot +needed for the kernel of r7, which proves itself then; waits for its window, which opens 2030-01-05T01:00:00Z$/m,
+  );
+  expect(printed).toMatch(/^state +idle: nothing under way; asks the server$/m);
+  expect(printed).toMatch(
+    /^why +fridge: the device has r7 of prod: it runs, .*reboot for its kernel; waits for its window, which opens 2030-01-05T01:00:00Z$/m,
+  );
+});
 
 describe("what status tells of the server", () => {
   test("how it is heard", () => {

@@ -5,6 +5,7 @@ import type { ServerNote } from "./server-note.ts";
 import { serverSentence } from "./server-note.ts";
 import { sentences } from "./states.ts";
 import type { Trust } from "./trust.ts";
+import { whatItIsAt } from "./what-it-is-at.ts";
 import { why } from "./why.ts";
 
 export interface Status {
@@ -23,6 +24,8 @@ export interface Status {
   readonly lastAttempt: ReportedAttempt | undefined;
   /** The committed revision whose kernel only a reboot brings up; undefined: none waits for one. */
   readonly firstBootRevision: number | undefined;
+  /** What a reboot that is still to come waits for; undefined: for nothing, or none is to come. */
+  readonly rebootHold: string | undefined;
   /** What the device itself has against an update at this moment; a sentence for each. */
   readonly holds: readonly string[];
   readonly unreportedEvents: number;
@@ -47,10 +50,7 @@ export function statusOf(
     deviceId: device.deviceId,
     channel: device.channel,
     state: state.name,
-    explanation:
-      journal?.held ??
-      ("failure" in state ? state.failure?.message : undefined) ??
-      sentences[state.name],
+    explanation: journal === undefined ? sentences.idle : whatItIsAt(journal),
     why: why({ deviceId: device.deviceId, journal, server: records.server }),
     committedRevision: channel?.committed?.revision ?? 0,
     floorRevision: channel?.floor.revision ?? 0,
@@ -66,6 +66,7 @@ export function statusOf(
           }
         : undefined,
     lastAttempt: journal?.last,
+    rebootHold: journal?.rebootHold,
     firstBootRevision: journal?.machine.firstBoot?.attempt.revision,
     holds: records.holds,
     unreportedEvents,
@@ -75,7 +76,8 @@ export function statusOf(
 
 /** A table of two columns. */
 export function printStatus(status: Status): string {
-  const { lastAttempt: last, attempt, firstBootRevision: boots } = status;
+  const { lastAttempt: last, attempt, firstBootRevision: boots, rebootHold } = status;
+  const waits = rebootHold === undefined ? "" : `; ${rebootHold}`;
   const rows: readonly (readonly [string, string])[] = [
     ["device", status.deviceId],
     ["channel", status.channel],
@@ -96,7 +98,7 @@ export function printStatus(status: Status): string {
       : [
           [
             "reboot",
-            `needed for the kernel of ${revision(boots)}, which proves itself then`,
+            `needed for the kernel of ${revision(boots)}, which proves itself then${waits}`,
           ] as const,
         ]),
     ...status.holds.map((hold) => ["held back", hold] as const),

@@ -6,6 +6,7 @@ import { remedyFor } from "./refusal.ts";
 import type { ReportedAttempt } from "./reported-event.ts";
 import type { ServerNote } from "./server-note.ts";
 import { sentences } from "./states.ts";
+import { lastTold, whatItIsAt } from "./what-it-is-at.ts";
 
 export interface WhyRecords {
   readonly deviceId: string;
@@ -47,15 +48,16 @@ export function why({ deviceId, journal, server }: WhyRecords): string {
 /** The attempt as a report tells it. */
 function toldOf(journal: Journal): ToldAttempt | undefined {
   const { state } = journal.machine;
-  if (!("attempt" in state)) return journal.last === undefined ? undefined : endedOf(journal.last);
+  if (!("attempt" in state)) {
+    const last = lastTold(journal);
+    return last === undefined ? undefined : endedOf(last);
+  }
   return {
     revision: BigInt(state.attempt.revision),
     outcome: "UNSPECIFIED",
     state: wireName(state.name),
-    message:
-      journal.held ??
-      ("failure" in state ? state.failure?.message : undefined) ??
-      sentences[state.name],
+    message: whatItIsAt(journal),
+    rebootRequired: "plan" in state && state.plan?.rebootRequired === true,
   };
 }
 
@@ -64,6 +66,7 @@ const endedOf = (last: ReportedAttempt): ToldAttempt => ({
   outcome: (last.outcome ?? "UNSPECIFIED").toUpperCase(),
   state: wireName(last.state),
   message: last.message,
+  rebootRequired: last.rebootRequired,
 });
 
 /** As the contract's AgentState spells it. */

@@ -263,21 +263,26 @@ describe("another kernel", () => {
 
 describe("the device reboots by itself", () => {
   // oxfmt-ignore
-  const rows: readonly (readonly [string, SystemOptionsOf, Loader, AgentConfig, boolean])[] = [
-    // when                                    system        loader                 configuration                                                  reboots
-    ["not by default",                         NEEDS_BOOT,   "starts entries once", {},                                                            false],
-    ["at once where that is its policy",       NEEDS_BOOT,   "starts entries once", { rebootPolicy: "immediate" },                                 true],
-    ["for a kernel as well",                   OTHER_KERNEL, "starts entries once", { rebootPolicy: "immediate" },                                 true],
-    ["not where no loader falls back",         OTHER_KERNEL, "starts its default",  { rebootPolicy: "immediate" },                                 false],
-    ["but where that is allowed",              NEEDS_BOOT,   "starts its default",  { rebootPolicy: "immediate", allowUnguardedReboot: true },     true],
-    ["not without a window that it waits for", NEEDS_BOOT,   "starts entries once", { rebootPolicy: "window" },                                    false],
+  const rows: readonly (readonly [string, SystemOptionsOf, Loader, AgentConfig, string])[] = [
+    // when                                    system        loader                 configuration                                                  reboots, or what that waits for
+    ["not by default",                         NEEDS_BOOT,   "starts entries once", {},                                                            "reboot the device when it suits"],
+    ["at once where that is its policy",       NEEDS_BOOT,   "starts entries once", { rebootPolicy: "immediate" },                                 ""],
+    ["for a kernel as well",                   OTHER_KERNEL, "starts entries once", { rebootPolicy: "immediate" },                                 ""],
+    ["not where no loader falls back",         OTHER_KERNEL, "starts its default",  { rebootPolicy: "immediate" },                                 "the boot loader cannot fall back by itself"],
+    ["but where that is allowed",              NEEDS_BOOT,   "starts its default",  { rebootPolicy: "immediate", allowUnguardedReboot: true },     ""],
+    ["not without a window that it waits for", NEEDS_BOOT,   "starts entries once", { rebootPolicy: "window" },                                    "a reboot needs a window, and none is configured"],
   ];
 
-  test.each(rows)("%s", async (_, system, loader, config, reboots) => {
+  test.each(rows)("%s", async (_, system, loader, config, waits) => {
     await published(system);
     const fridge = await device(loader, config);
     await fridge.once();
-    expect(await rebootAsked(fridge)).toBe(reboots);
+    expect(await rebootAsked(fridge)).toBe(waits === "");
+    if (waits === "") return;
+    // A person reads it at the device and at the server.
+    const told = expect.stringContaining(waits);
+    expect(await fridge.status()).toMatchObject({ why: told });
+    expect((await fleet.operator.device(fridge.name))?.attempt?.message).toEqual(told);
   });
 });
 

@@ -9,6 +9,8 @@ export interface ToldAttempt {
   readonly state: string;
   /** Empty: it says no more. */
   readonly message: string;
+  /** Whether what it did is only whole after a reboot. */
+  readonly rebootRequired: boolean;
 }
 
 /** Why nothing is offered. */
@@ -18,7 +20,8 @@ export function whyHeld(
   attempt: ToldAttempt | undefined,
 ): string {
   const failure = hold.reason === "QUARANTINED" ? failureOf(attempt) : "";
-  return `${deviceId}: ${hold.explanation}${failure}`;
+  const reboot = hold.reason === "UP_TO_DATE" ? rebootOf(attempt) : "";
+  return `${deviceId}: ${hold.explanation}${failure}${reboot}`;
 }
 
 /** How far the device is with what it is offered. */
@@ -33,6 +36,12 @@ export function whyOffered(
 function failureOf(attempt: ToldAttempt | undefined): string {
   if (attempt === undefined || attempt.message === "") return "";
   return ` (${attempt.outcome.toLowerCase()} at r${attempt.revision}: ${attempt.message})`;
+}
+
+/** What is committed still waits for its reboot. */
+function rebootOf(attempt: ToldAttempt | undefined): string {
+  const waits = attempt?.outcome === "APPLIED" && attempt.rebootRequired && attempt.message !== "";
+  return waits ? `: it ${attempt.message}` : "";
 }
 
 function progressOf(attempt: ToldAttempt | undefined, revision: bigint): string {

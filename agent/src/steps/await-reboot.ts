@@ -22,7 +22,10 @@ export const awaitReboot: Step<"awaitReboot"> = async (agent, { attempt, plan, p
     ? await rebootHold(agent, guarded)
     : "the server has to offer the revision once more first";
   if (hold === undefined) await rebootInto(agent, attempt, signal);
-  else ports.log("info", "a reboot is needed", { revision: attempt.revision, hold });
+  else {
+    ports.log("info", "a reboot is needed", { revision: attempt.revision, hold });
+    await agent.notebook.setRebootHold(hold);
+  }
   return "rest";
 };
 
@@ -37,13 +40,14 @@ function offeredStill({ contact, ports, config }: Agent, attempt: Attempt): bool
 
 /** Asks for the reboot. One that is refused is asked for again at the next poll. */
 export async function rebootInto(
-  { ports }: Agent,
+  { ports, notebook }: Agent,
   attempt: Attempt,
   signal: AbortSignal,
 ): Promise<void> {
   ports.log("info", "reboots", { revision: attempt.revision, storePath: attempt.storePath });
   const said = await ports.power.reboot(signal);
   if (said !== undefined) ports.log("warn", said);
+  await notebook.setRebootHold(said);
 }
 
 /** The last resort of a return, or its only way. */

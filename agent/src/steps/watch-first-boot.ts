@@ -17,11 +17,16 @@ export const watchFirstBoot: Step<"watchFirstBoot"> = async (agent, { firstBoot 
   // An attempt of its own: the one that committed the closure has ended.
   const again = { ...attempt, id: ports.chance.id() };
   switch (course) {
-    case "waits":
+    case "waits": {
       await noteContact(agent);
-      if ((await rebootHold(agent, isGuarded(firstBoot))) !== undefined) return undefined;
+      const hold = await rebootHold(agent, isGuarded(firstBoot));
+      if (hold !== undefined) {
+        await agent.notebook.setRebootHold(hold);
+        return undefined;
+      }
       await rebootInto(agent, attempt, signal);
       return "rest";
+    }
     case "came":
       return { on: "firstBoot", attempt: again, plan, prev };
     case "fell back":
@@ -29,6 +34,7 @@ export const watchFirstBoot: Step<"watchFirstBoot"> = async (agent, { firstBoot 
     case "third":
       return { on: "bootedThird" };
     case "not chosen":
+      await agent.notebook.setRebootHold(undefined);
       return undefined;
     default:
       return unreachable(course);

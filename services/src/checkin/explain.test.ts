@@ -11,7 +11,13 @@ const BASE: Explained = {
   silence: undefined,
   attempt: undefined,
 };
-const attempt = { revision: 5n, outcome: "UNSPECIFIED", state: "FETCHING", message: "" };
+const attempt = {
+  revision: 5n,
+  outcome: "UNSPECIFIED",
+  state: "FETCHING",
+  message: "",
+  rebootRequired: false,
+};
 const hold = (reason: "UP_TO_DATE" | "QUARANTINED" | "NOT_ENROLLED", explanation: string) =>
   ({ kind: "hold", reason, explanation }) as const;
 
@@ -33,6 +39,25 @@ test.each<[Partial<Explained>, string]>([
   ],
   [
     { decision: hold("UP_TO_DATE", "the device has r5 of prod") },
+    "gw-1: the device has r5 of prod",
+  ],
+  [
+    {
+      decision: hold("UP_TO_DATE", "the device has r5 of prod"),
+      attempt: {
+        ...attempt,
+        outcome: "APPLIED",
+        message: "is proven; reboot",
+        rebootRequired: true,
+      },
+    },
+    "gw-1: the device has r5 of prod: it is proven; reboot",
+  ],
+  [
+    {
+      decision: hold("UP_TO_DATE", "the device has r5 of prod"),
+      attempt: { ...attempt, outcome: "APPLIED", message: "runs, is proven" },
+    },
     "gw-1: the device has r5 of prod",
   ],
   [

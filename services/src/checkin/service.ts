@@ -101,6 +101,7 @@ async function explainDevice(deps: Deps, deviceId: string) {
             outcome: OutcomeSchema.value[device.attempt.outcome]?.localName ?? "UNKNOWN",
             state: AgentStateSchema.value[device.attempt.state]?.localName ?? "UNKNOWN",
             message: device.attempt.message,
+            rebootRequired: device.attempt.rebootRequired,
           },
   });
   const directive = directiveMessage({
