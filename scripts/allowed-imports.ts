@@ -46,6 +46,7 @@ const CLI_FEATURES =
 
 const DEVICE_ADAPTERS = [
   "agent-lock",
+  "exposed-secrets",
   "machine-clock",
   "machine-host",
   "machine-log",
@@ -228,7 +229,8 @@ export const allowedImports: readonly Row[] = [
     ],
     packages: ["kysely", "pino"],
   },
-  { files: "services/src/{exposed-file,fsync-path}.ts", imports: [], packages: ["node:*"] },
+  { files: "services/src/exposed-file.ts", imports: [PROTO], packages: ["node:*"] },
+  { files: "services/src/fsync-path.ts", imports: [], packages: ["node:*"] },
   { files: "services/src/within.ts", imports: [], packages: [], reaches: ["clock"] },
   {
     files: "services/src/durable-file.ts",

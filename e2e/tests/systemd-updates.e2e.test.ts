@@ -56,7 +56,10 @@ describe("an agent under systemd", () => {
     expect(device.enrolledBy).toBe(`token:${enrolment.id}`);
     const handedOver = `/run/credentials/${AGENT}/${CREDENTIAL}`;
     expect(await machine.run(["stat", "--format=%a %U", handedOver])).toBe("400 root");
-    expect(await machine.journal(AGENT)).not.toContain(enrolment.secret);
+    const journal = await machine.journal(AGENT);
+    expect(journal).not.toContain(enrolment.secret);
+    // No warning of a file that others can read.
+    expect(journal).not.toContain("is open to");
     const pid = await machine.property(AGENT, "MainPID");
     const shown = await machine.run(["cat", `/proc/${pid}/environ`, `/proc/${pid}/cmdline`]);
     expect(shown).not.toContain(enrolment.secret);
@@ -104,6 +107,15 @@ describe("an agent under systemd", () => {
       bootDefault: good,
     });
     expect(await machine.property(AGENT, "MainPID")).toBe(before);
+  });
+
+  test("says at its start that others can read the device's key, and works all the same", async () => {
+    const key = `${machine.stateDir}/device.key`;
+    await machine.run(["chmod", "640", key]);
+    await machine.run(["systemctl", "restart", AGENT]);
+    const said = `the device key file ${key} is open to its group (mode 640); close it with: chmod 600 ${key}`;
+    expect(await machine.journal(AGENT)).toContain(said);
+    await machine.run(["chmod", "600", key]);
   });
 
   /** Waits until the attempts of the machine have ended so, as the server keeps it, and nothing is under way. */

@@ -1,3 +1,4 @@
+import { exposedSecrets } from "../exposed-secrets.ts";
 import type { Ports } from "../ports.ts";
 import type { Mode } from "../run-agent.ts";
 import { exitStatus, runAgent } from "../run-agent.ts";
@@ -9,6 +10,7 @@ import { underLock } from "./under-lock.ts";
 export const follow = (mode: Mode): Command => ({
   run: async (call) =>
     await underLock(call, async (signal) => {
+      for (const exposed of await exposedSecrets(call.config)) call.ports.log("warn", exposed);
       const rest = await runAgent(await servicePorts(call), call.config, mode, signal);
       return mode === "once" ? exitStatus(rest) : 0;
     }),
