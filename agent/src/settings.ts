@@ -130,6 +130,8 @@ export const settingsSchema = v.strictObject({
   }),
   activation: group({
     limitMs: ms(15 * MINUTE),
+    /** Of that, until switch-to-configuration begins: what comes before is small, on a slow disk as well. */
+    beginMs: ms(3 * MINUTE),
     /** From SIGTERM to SIGKILL. */
     graceMs: ms(10 * SECOND),
     /** How often the result is looked for. */

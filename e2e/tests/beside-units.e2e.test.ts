@@ -67,7 +67,7 @@ describe("beside the agent, as units of systemd", () => {
       const marker = "72901";
       const script = `setsid sleep ${marker} & echo begun; sleep ${marker}`;
       const storePath = await system(place, script);
-      const limits = { activation: { limitMs: 1000, graceMs: 500, watchMs: 5 } };
+      const limits = { activation: { limitMs: 1000, beginMs: 1000, graceMs: 500, watchMs: 5 } };
       const { activation } = agentIn(place, limits);
       expect(await activation.run("setsid", { storePath, action: "test" }, never)).toEqual({
         ended: "timed out",

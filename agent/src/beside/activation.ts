@@ -13,6 +13,7 @@ const LOOKS_FOR_A_RUN = 10;
 
 export interface ActivationSettings {
   readonly limitMs: number;
+  readonly beginMs: number;
   readonly graceMs: number;
   readonly watchMs: number;
 }
@@ -103,13 +104,18 @@ export function activationBeside(
         if (existsSync(file(name, "started"))) return await gone(name, signal);
         await begin(name, storePath, action, signal);
       }
-      const deadline = clock.monotonicMs() + settings.limitMs;
+      const sinceMs = clock.monotonicMs();
+      const over = () => {
+        const tookMs = clock.monotonicMs() - sinceMs;
+        const late = tookMs >= settings.beginMs && !existsSync(file(name, "switching"));
+        return late || tookMs >= settings.limitMs;
+      };
       for (let looks = 1; ; looks += 1) {
         const result = await resultOf(name);
         if (result !== undefined) return result;
         if (looks % LOOKS_FOR_A_RUN === 0 && !(await runner.runs(name, signal)))
           return await gone(name, signal);
-        if (clock.monotonicMs() >= deadline) {
+        if (over()) {
           await runner.end(name, signal);
           return (await resultOf(name)) ?? without(name, "timed out");
         }

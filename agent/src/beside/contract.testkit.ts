@@ -25,7 +25,7 @@ export interface Laboratory extends AsyncDisposable {
 }
 
 const LIMITS = {
-  activation: { limitMs: 20_000, graceMs: 300, watchMs: 5 },
+  activation: { limitMs: 20_000, beginMs: 20_000, graceMs: 300, watchMs: 5 },
   probation: { runMs: 20_000 },
   deadMan: { retryMs: 200 },
 };
@@ -158,7 +158,7 @@ export function keepsItsPromises(open: () => Promise<Laboratory>): void {
       const command = await system(
         `${LIVES()}; trap '' TERM; sleep 7201 & while :; do sleep 1; done`,
       );
-      const quick = { activation: { limitMs: 500, graceMs: 300, watchMs: 5 } };
+      const quick = { activation: { limitMs: 500, beginMs: 500, graceMs: 300, watchMs: 5 } };
       expect(await agent(quick).activation.run("one", command, never)).toEqual({
         ended: "timed out",
       });

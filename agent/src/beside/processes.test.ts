@@ -26,6 +26,8 @@ describe("beside the agent, as processes", () => {
   });
 });
 
+type Limits = { readonly limitMs: number; readonly beginMs: number };
+
 describe("a local tool that hangs around the switch", () => {
   let dir: string;
   beforeEach(async () => {
@@ -42,7 +44,7 @@ describe("a local tool that hangs around the switch", () => {
   };
 
   /** How a run ends in which this tool hangs as soon as the condition holds. */
-  async function run(tool: string, condition: string) {
+  async function run(tool: string, condition: string, limits: Limits) {
     const usual = process.env["PATH"] ?? "/usr/bin:/bin";
     await script("system/bin/switch-to-configuration", `echo x >> ${dir}/runs`);
     const real = `PATH=${usual} exec ${tool} "$@"`;
@@ -55,7 +57,7 @@ describe("a local tool that hangs around the switch", () => {
         killWrapper: async () => await Promise.resolve(),
         [Symbol.asyncDispose]: async () => await Promise.resolve(),
       },
-      { activation: { limitMs: 1500, graceMs: 300, watchMs: 5 } },
+      { activation: { ...limits, graceMs: 300, watchMs: 5 } },
     );
     const command = { storePath: join(dir, "system"), action: "test" } as const;
     const result = await activation.run("one", command, never);
@@ -64,14 +66,16 @@ describe("a local tool that hangs around the switch", () => {
   }
 
   test.each(["sync", "mkfifo", "cat"])(
-    "before it began (%s) is told from a switch that hangs",
+    "before it began (%s) is told from a switch that hangs, long before that would be",
     async (tool) => {
-      expect(await run(tool, "true")).toEqual({ result: { ended: "not begun" }, runs: "" });
+      const limits = { limitMs: 600_000, beginMs: 1500 };
+      expect(await run(tool, "true", limits)).toEqual({ result: { ended: "not begun" }, runs: "" });
     },
   );
 
   test("after it ended is told as well", async () => {
-    const result = await run("sync", `[ -e ${dir}/runs ]`);
+    const limits = { limitMs: 1500, beginMs: 1500 };
+    const result = await run("sync", `[ -e ${dir}/runs ]`, limits);
     expect(result).toEqual({ result: { ended: "untold" }, runs: "x\n" });
   });
 });
