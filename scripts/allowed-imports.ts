@@ -44,6 +44,9 @@ const DATABASE = "services/src/db/database.ts";
 const CLI_FEATURES =
   "cli/src/{access,bundle,channel,completion,context,device,doctor,envelope,publish,release,release-file,rollback,rollout,signing,targets,wait}";
 
+/** What the agent needs of the world. */
+const PORTS = "agent/src/ports/*.ts";
+
 const DEVICE_ADAPTERS = [
   "agent-lock",
   "exposed-secrets",
@@ -326,7 +329,7 @@ export const allowedImports: readonly Row[] = [
     files: "agent/src/commands/*.ts",
     imports: [
       "agent/src/!(main|command-line|executor).ts",
-      "agent/src/{commands,inhibition,state,systemd}/*.ts",
+      "agent/src/{commands,inhibition,ports,state,systemd}/*.ts",
       PROTO,
     ],
     packages: ["node:*"],
@@ -344,7 +347,7 @@ export const allowedImports: readonly Row[] = [
   },
   {
     files: "agent/src/{machine-clock,machine-log}.ts",
-    imports: ["agent/src/{iso-time,agent-error,log-line,ports}.ts"],
+    imports: ["agent/src/{iso-time,agent-error,log-line}.ts", PORTS],
     packages: ["node:*"],
     reaches: ["clock", "environment"],
   },
@@ -356,7 +359,7 @@ export const allowedImports: readonly Row[] = [
   },
   {
     files: "agent/src/systemd/*.ts",
-    imports: ["agent/src/ports.ts", "agent/src/{process,systemd}/*.ts"],
+    imports: [PORTS, "agent/src/{process,systemd}/*.ts"],
     packages: ["node:*"],
     reaches: ["processes", "clock"],
   },
@@ -369,8 +372,8 @@ export const allowedImports: readonly Row[] = [
   {
     files: "agent/src/{agent-lock,beside/*}.ts",
     imports: [
-      "agent/src/{agent-error,agent-lock,dead-man,foreign-words,ports}.ts",
-      "agent/src/{beside,process}/*.ts",
+      "agent/src/{agent-error,agent-lock,dead-man,foreign-words}.ts",
+      "agent/src/{beside,ports,process}/*.ts",
     ],
     packages: ["node:*"],
     reaches: ["processes"],
@@ -384,12 +387,15 @@ export const allowedImports: readonly Row[] = [
   },
   {
     files: "agent/src/quiet/quiet-polls.ts",
-    imports: ["agent/src/{config,ports}.ts", "agent/src/quiet/quiet-record.ts", PROTO],
+    imports: ["agent/src/config.ts", PORTS, "agent/src/quiet/quiet-record.ts", PROTO],
     packages: ["@bufbuild/protobuf"],
   },
   {
     files: "agent/src/inhibition/*.ts",
-    imports: ["agent/src/!(main|command-line|adapters).ts", "agent/src/{inhibition,process}/*.ts"],
+    imports: [
+      "agent/src/!(main|command-line|adapters).ts",
+      "agent/src/{inhibition,ports,process}/*.ts",
+    ],
     packages: ["node:*"],
     reaches: ["processes"],
   },
@@ -401,14 +407,14 @@ export const allowedImports: readonly Row[] = [
   },
   {
     files: "agent/src/server/*.ts",
-    imports: ["agent/src/{agent-error,ladder,ports}.ts", "agent/src/{server,state}/*.ts", PROTO],
+    imports: ["agent/src/{agent-error,ladder}.ts", "agent/src/{ports,server,state}/*.ts", PROTO],
     packages: [BUF, "@connectrpc/*"],
   },
   {
     files: `agent/src/${any([...DEVICE_ADAPTERS, "boot/*", "nix/*", "state/*"])}.ts`,
     imports: [
       "agent/src/!(main|command-line|adapters).ts",
-      "agent/src/{boot,nix,process,state}/*.ts",
+      "agent/src/{boot,nix,ports,process,state}/*.ts",
       "agent/src/systemd/started-unit.ts",
       PROTO,
     ],
@@ -418,7 +424,7 @@ export const allowedImports: readonly Row[] = [
     files: "agent/src/{executor,run-agent}.ts",
     imports: [
       `agent/src/${no(["main", "command-line", "adapters", ...DEVICE_ADAPTERS])}.ts`,
-      "agent/src/steps/*.ts",
+      "agent/src/{ports,steps}/*.ts",
       PROTO,
     ],
     packages: [],
@@ -427,15 +433,16 @@ export const allowedImports: readonly Row[] = [
     files: "agent/src/steps/*.ts",
     imports: [
       `agent/src/${no(["main", "command-line", "adapters", "executor", ...DEVICE_ADAPTERS])}.ts`,
-      "agent/src/steps/*.ts",
+      "agent/src/{ports,steps}/*.ts",
       PROTO,
     ],
     packages: [],
   },
   {
-    files: "agent/src/*.ts",
+    files: "agent/src/{*,ports/*}.ts",
     imports: [
       `agent/src/${no(["main", "command-line", "adapters", "executor", ...DEVICE_ADAPTERS])}.ts`,
+      PORTS,
       PROTO,
     ],
     packages: [BUF],

@@ -1,4 +1,5 @@
-import type { BootPart, Ports } from "./ports.ts";
+import type { BootPart } from "./ports/links.ts";
+import type { Ports } from "./ports/ports.ts";
 
 const BOOT_PARTS: readonly BootPart[] = ["kernel", "initrd", "kernel-modules"];
 

@@ -1,6 +1,6 @@
 import type { Config } from "./config.ts";
 import { rearm } from "./dead-man-order.ts";
-import type { Ports } from "./ports.ts";
+import type { Ports } from "./ports/ports.ts";
 import { openAgent, takeUp, workOnce } from "./run-agent.ts";
 
 /**

@@ -1,4 +1,4 @@
-import type { Ports } from "./ports.ts";
+import type { Ports } from "./ports/ports.ts";
 
 /** The boot that goes on, and what it started; before any activation told, what runs. */
 export async function bootedNow({ clock, links }: Pick<Ports, "clock" | "links">): Promise<{

@@ -4,7 +4,7 @@ import { keyId } from "@nix-ota/proto/key-file";
 import type { Directive, Report } from "@nix-ota/proto/nixota/v1/device_pb";
 
 import type { Agent } from "./agent.ts";
-import type { Answer, Server } from "./ports.ts";
+import type { Answer, Server } from "./ports/server.ts";
 import { refusedMs } from "./refusal.ts";
 import { EVENTS_PER_REPORT, makeReport } from "./report.ts";
 import type { ReportParts } from "./report.ts";

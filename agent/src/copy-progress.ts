@@ -1,5 +1,5 @@
 /** What copies moved, added up over the copies of one attempt. Pure. */
-import type { CopyProgress, Missing } from "./ports.ts";
+import type { CopyProgress, Missing } from "./ports/nix.ts";
 
 export const nothingMoved: CopyProgress = {
   pathsDone: 0,

@@ -8,7 +8,7 @@ import { keepArmed } from "./dead-man-order.ts";
 import type { Event } from "./events.ts";
 import { notebookOver } from "./notebook.testkit.ts";
 import type { Notebook } from "./notebook.ts";
-import type { Ports } from "./ports.ts";
+import type { Ports } from "./ports/ports.ts";
 
 const never = new AbortController().signal;
 

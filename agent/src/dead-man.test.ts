@@ -3,7 +3,7 @@ import { expect, test } from "vitest";
 
 import type { Config } from "./config.ts";
 import { fireDeadMan } from "./dead-man.ts";
-import type { Ports } from "./ports.ts";
+import type { Ports } from "./ports/ports.ts";
 import { settingsSchema } from "./settings.ts";
 
 const never = new AbortController().signal;

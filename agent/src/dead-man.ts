@@ -3,7 +3,8 @@ import type { Agent } from "./agent.ts";
 import type { Config } from "./config.ts";
 import { isUnderway, overdueFailure, patienceMs } from "./dead-man-order.ts";
 import type { Journal } from "./journal.ts";
-import type { Ports, Server } from "./ports.ts";
+import type { Ports } from "./ports/ports.ts";
+import type { Server } from "./ports/server.ts";
 import { openAgent, takeUp, waitMs, workOnce } from "./run-agent.ts";
 
 /** The agent that is, or should be, at work. */

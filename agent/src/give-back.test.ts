@@ -5,7 +5,7 @@ import { parseConfig } from "./config.ts";
 import { caughtUp, noContact } from "./contact.ts";
 import { giveBack } from "./give-back.ts";
 import { openNotebook } from "./notebook.ts";
-import type { Ports } from "./ports.ts";
+import type { Ports } from "./ports/ports.ts";
 import { loopbackDevice } from "./server/loopback-device.testkit.ts";
 import { LoopbackServer } from "./server/loopback-server.testkit.ts";
 import { journalFile } from "./state/journal-file.ts";

@@ -1,7 +1,7 @@
 /** What the device itself has against going on with an update. Pure. */
 import { leftMs } from "./countdown.ts";
 import type { ClockReading } from "./countdown.ts";
-import type { Inhibitor } from "./ports.ts";
+import type { Inhibitor } from "./ports/supervision.ts";
 import type { Postponement } from "./postponement.ts";
 import { spellDuration } from "./spell-duration.ts";
 import { nextOpening } from "./window.ts";

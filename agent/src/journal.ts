@@ -1,7 +1,7 @@
 import { initialMachine } from "./machine.ts";
 import type { Machine } from "./machine.ts";
 import type { Moment } from "./moment.ts";
-import type { CopyProgress } from "./ports.ts";
+import type { CopyProgress } from "./ports/nix.ts";
 import type { ReportedAttempt, ReportedEvent } from "./reported-event.ts";
 
 /** What was intended. The links say what is. */

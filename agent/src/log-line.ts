@@ -1,5 +1,5 @@
 /** A log entry as one line of text. Pure. */
-import type { Log } from "./ports.ts";
+import type { Log } from "./ports/supervision.ts";
 
 type Level = Parameters<Log>[0];
 type Facts = Readonly<Record<string, unknown>>;

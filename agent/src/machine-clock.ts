@@ -3,7 +3,7 @@ import { access, readFile } from "node:fs/promises";
 import { setTimeout as wait } from "node:timers/promises";
 
 import { AgentError } from "./agent-error.ts";
-import type { Chance, Clock } from "./ports.ts";
+import type { Chance, Clock } from "./ports/clock.ts";
 
 export function machineClock(bootIdFile: string, synchronizedFile: string): Clock {
   let bootId: string | undefined;

@@ -2,7 +2,7 @@ import { statfs } from "node:fs/promises";
 import { arch, hostname, release } from "node:os";
 
 import { AgentError } from "./agent-error.ts";
-import type { Host, Space } from "./ports.ts";
+import type { Host, Space } from "./ports/host.ts";
 import { runCommand } from "./process/run-command.ts";
 
 const PROCESSOR: Partial<Record<string, string>> = {

@@ -2,7 +2,7 @@ import { fstatSync, writeSync } from "node:fs";
 
 import { isoTime } from "./iso-time.ts";
 import { journalLine, jsonLine } from "./log-line.ts";
-import type { Log } from "./ports.ts";
+import type { Log } from "./ports/supervision.ts";
 
 /** Standard error: for people where it is systemd's journal, for programs everywhere else. */
 const inJournal = isJournal(process.env["JOURNAL_STREAM"]);

@@ -1,4 +1,4 @@
-import type { OtherAgents } from "./ports.ts";
+import type { OtherAgents } from "./ports/health.ts";
 import type { Ended } from "./process/run-command.ts";
 import { runCommand } from "./process/run-command.ts";
 import { fitnessOf } from "./self-test.ts";

@@ -2,7 +2,7 @@
  * Which generations of the system profile this device's agent made, and which of those are one too
  * many. Pure. A generation that a person made is never touched.
  */
-import type { Generation } from "./ports.ts";
+import type { Generation } from "./ports/links.ts";
 
 /**
  * That the agent lets the profile name a path. Durable before it does: nix gives the generation its

@@ -2,7 +2,7 @@ import type { RejectCodeName } from "@nix-ota/proto";
 
 import type { FailureCodeName } from "./failure.ts";
 import type { Outcome } from "./outcome.ts";
-import type { CopyProgress } from "./ports.ts";
+import type { CopyProgress } from "./ports/nix.ts";
 import type { StateName } from "./states.ts";
 
 /** An attempt as a report tells it. */

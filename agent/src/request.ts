@@ -4,7 +4,7 @@ import { NEVER_RETRIED } from "@nix-ota/proto/retry";
 import type { FailureCodeName } from "./failure.ts";
 import type { Journal } from "./journal.ts";
 import type { Outcome } from "./outcome.ts";
-import type { Generation } from "./ports.ts";
+import type { Generation } from "./ports/links.ts";
 import type { ReportedAttempt } from "./reported-event.ts";
 import type { Trust } from "./trust.ts";
 

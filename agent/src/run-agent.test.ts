@@ -4,7 +4,7 @@ import { beforeEach, expect, test } from "vitest";
 
 import { testConfig } from "./config.testkit.ts";
 import { notebookOver } from "./notebook.testkit.ts";
-import type { Ports } from "./ports.ts";
+import type { Ports } from "./ports/ports.ts";
 import { runAgent } from "./run-agent.ts";
 import { journalFile } from "./state/journal-file.ts";
 import { memoryDisk } from "./state/memory-disk.testkit.ts";

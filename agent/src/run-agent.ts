@@ -18,7 +18,7 @@ import { pollPatienceMs, waitPatienceMs, workPatienceMs } from "./patience.ts";
 import { pollMs } from "./poll-interval.ts";
 import { poll } from "./poll.ts";
 import type { Asked } from "./poll.ts";
-import type { Ports } from "./ports.ts";
+import type { Ports } from "./ports/ports.ts";
 import type { ReportedAttempt } from "./reported-event.ts";
 import { resumptionEvent } from "./resume.ts";
 import type { StateName } from "./states.ts";

@@ -2,7 +2,7 @@ import type { Agent } from "./agent.ts";
 import type { Attempt, Plan, WayBack } from "./attempt.ts";
 import { rebootRequired } from "./boot-parts.ts";
 import type { Event } from "./events.ts";
-import type { Generation } from "./ports.ts";
+import type { Generation } from "./ports/links.ts";
 import { committedOf } from "./trust.ts";
 
 /**

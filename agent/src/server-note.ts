@@ -4,7 +4,7 @@ import type { Directive } from "@nix-ota/proto/nixota/v1/device_pb";
 import type { ReasonName } from "@nix-ota/proto/reason";
 
 import type { Rung } from "./ladder.ts";
-import type { Answer } from "./ports.ts";
+import type { Answer } from "./ports/server.ts";
 import { remedyFor } from "./refusal.ts";
 
 export interface ServerNote {

@@ -13,7 +13,7 @@ import {
 
 import { AgentError } from "./agent-error.ts";
 import { SYSTEM_PROFILE } from "./nix/node-nix.ts";
-import type { CommittedRoot, Generation, Links } from "./ports.ts";
+import type { CommittedRoot, Generation, Links } from "./ports/links.ts";
 import { makeDurably } from "./state/durable-directory.ts";
 import { syncPath } from "./state/node-disk.ts";
 import { startsUnit } from "./systemd/started-unit.ts";

@@ -1,5 +1,5 @@
 import type { Config } from "./config.ts";
-import type { Ports } from "./ports.ts";
+import type { Ports } from "./ports/ports.ts";
 import type { Trust } from "./trust.ts";
 import type { TimeSources } from "./trusted-time.ts";
 

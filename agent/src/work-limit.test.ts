@@ -3,7 +3,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { expect, test } from "vitest";
 
 import { testConfig } from "./config.testkit.ts";
-import type { Ports } from "./ports.ts";
+import type { Ports } from "./ports/ports.ts";
 import { workLimit } from "./work-limit.ts";
 
 const config = testConfig({ settings: { limits: { armedMs: 7_000 } } });

@@ -16,7 +16,7 @@ import { machinePorts } from "@nix-ota/agent/adapters";
 import { takeLock } from "@nix-ota/agent/agent-lock";
 import { parseConfig } from "@nix-ota/agent/config";
 import { programEnvironment } from "@nix-ota/agent/environment";
-import type { JournalStore } from "@nix-ota/agent/ports";
+import type { JournalStore } from "@nix-ota/agent/ports/records";
 import { runAgent } from "@nix-ota/agent/run-agent";
 
 import { entryFile } from "../src/processes.ts";

@@ -18,7 +18,7 @@ import { parseArgs } from "node:util";
 
 import { takeLock } from "@nix-ota/agent/agent-lock";
 import { programEnvironment } from "@nix-ota/agent/environment";
-import type { JournalStore } from "@nix-ota/agent/ports";
+import type { JournalStore } from "@nix-ota/agent/ports/records";
 import { readConfig } from "@nix-ota/agent/read-config";
 import { runAgent } from "@nix-ota/agent/run-agent";
 

@@ -4,7 +4,7 @@
  */
 import { machinePorts } from "@nix-ota/agent/adapters";
 import type { Config } from "@nix-ota/agent/config";
-import type { Ports } from "@nix-ota/agent/ports";
+import type { Ports } from "@nix-ota/agent/ports/ports";
 import { diskOver, nodeFileSteps } from "@nix-ota/agent/state/node-disk";
 
 import { entryFile } from "./processes.ts";

@@ -3,7 +3,7 @@ import { randomBytes, randomUUID } from "node:crypto";
 import { create } from "@bufbuild/protobuf";
 import type { Rung } from "@nix-ota/agent/ladder";
 import { machineChance, machineClock } from "@nix-ota/agent/machine-clock";
-import type { Server } from "@nix-ota/agent/ports";
+import type { Server } from "@nix-ota/agent/ports/server";
 import { connectServer, type ServerSettings } from "@nix-ota/agent/server/connect-server";
 import { nodeDisk } from "@nix-ota/agent/state/node-disk";
 import {

@@ -1,7 +1,9 @@
 import { existsSync } from "node:fs";
 
 import { foreignWords } from "../foreign-words.ts";
-import type { Activation, ActivationResult, Clock, Disk } from "../ports.ts";
+import type { Activation, ActivationResult } from "../ports/activation.ts";
+import type { Clock } from "../ports/clock.ts";
+import type { Disk } from "../ports/disk.ts";
 import { isLocked } from "../process/file-lock.ts";
 import type { Runner } from "./runner.ts";
 import { WRAPPER } from "./wrapper.ts";

@@ -1,4 +1,5 @@
-import type { DeadMan, Disk } from "../ports.ts";
+import type { DeadMan } from "../ports/activation.ts";
+import type { Disk } from "../ports/disk.ts";
 import { runCommand } from "../process/run-command.ts";
 import type { Alarm } from "./alarm.ts";
 

@@ -1,4 +1,4 @@
-import type { HealthResult } from "../ports.ts";
+import type { HealthResult } from "../ports/health.ts";
 
 export const failed = (detail: string): HealthResult => ({ health: "failed", detail });
 

@@ -1,4 +1,4 @@
-import type { Health } from "../ports.ts";
+import type { Health } from "../ports/health.ts";
 import { killMarked } from "../process/process-group.ts";
 import { runCommand } from "../process/run-command.ts";
 import { failedUnits } from "./failed-units.ts";

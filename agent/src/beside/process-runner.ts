@@ -1,6 +1,7 @@
 import { spawn } from "node:child_process";
 
-import type { Clock, Disk } from "../ports.ts";
+import type { Clock } from "../ports/clock.ts";
+import type { Disk } from "../ports/disk.ts";
 import { isLocked } from "../process/file-lock.ts";
 import { killMarked, sessionRuns, signalSession } from "../process/process-group.ts";
 import type { Runner } from "./runner.ts";

@@ -1,4 +1,7 @@
-import type { Activation, Chance, Clock, DeadMan, Disk, Health } from "../ports.ts";
+import type { Activation, DeadMan } from "../ports/activation.ts";
+import type { Chance, Clock } from "../ports/clock.ts";
+import type { Disk } from "../ports/disk.ts";
+import type { Health } from "../ports/health.ts";
 import { activationBeside } from "./activation.ts";
 import type { ActivationSettings } from "./activation.ts";
 import type { AlarmSettings } from "./alarm.ts";

@@ -1,4 +1,5 @@
-import type { Chance, Health } from "../ports.ts";
+import type { Chance } from "../ports/clock.ts";
+import type { Health } from "../ports/health.ts";
 import { failedUnits } from "./failed-units.ts";
 import { failed, passedOrNot } from "./health-result.ts";
 import { ownService } from "./systemd.ts";

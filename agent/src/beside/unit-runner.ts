@@ -1,5 +1,5 @@
 import { AgentError } from "../agent-error.ts";
-import type { Clock } from "../ports.ts";
+import type { Clock } from "../ports/clock.ts";
 import type { Runner } from "./runner.ts";
 import type { Systemd } from "./systemd.ts";
 

@@ -1,4 +1,4 @@
-import type { Loader } from "../ports.ts";
+import type { Loader } from "../ports/activation.ts";
 import { runCommand } from "../process/run-command.ts";
 import { entryOf, startsOnce } from "./boot-entry.ts";
 

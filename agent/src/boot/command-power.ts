@@ -1,4 +1,4 @@
-import type { Power } from "../ports.ts";
+import type { Power } from "../ports/host.ts";
 import { runCommand } from "../process/run-command.ts";
 
 /** Reboots by a command, `systemctl reboot` on a machine with systemd. */

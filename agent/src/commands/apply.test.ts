@@ -8,7 +8,7 @@ import { afterEach, beforeEach, expect, test } from "vitest";
 
 import { machinePorts } from "../adapters.ts";
 import { testConfig } from "../config.testkit.ts";
-import type { Ports } from "../ports.ts";
+import type { Ports } from "../ports/ports.ts";
 import { STATUS } from "../request.ts";
 import { makeBundleFolder, pathOf } from "../state/bundle-folder.testkit.ts";
 import { applyBundle } from "./apply.ts";

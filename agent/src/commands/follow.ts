@@ -1,5 +1,5 @@
 import { exposedSecrets } from "../exposed-secrets.ts";
-import type { Ports } from "../ports.ts";
+import type { Ports } from "../ports/ports.ts";
 import type { Mode } from "../run-agent.ts";
 import { exitStatus, runAgent } from "../run-agent.ts";
 import { asService } from "../systemd/service.ts";

@@ -3,7 +3,7 @@ import { AGENT_LEVEL } from "@nix-ota/proto/agent-level";
 import { AgentError } from "../agent-error.ts";
 import type { Attempt } from "../attempt.ts";
 import { refusalOfOwnRelease } from "../own-release.ts";
-import type { Ports } from "../ports.ts";
+import type { Ports } from "../ports/ports.ts";
 import { remedyFor } from "../refusal.ts";
 import type { Findings, Fitness } from "../self-test.ts";
 import { ATTEMPT_VARIABLE, DEVICE_VARIABLE, SELF_TEST_STATUS, unfitness } from "../self-test.ts";

@@ -2,7 +2,8 @@ import { access } from "node:fs/promises";
 
 import { AgentError } from "../agent-error.ts";
 import { takeLock } from "../agent-lock.ts";
-import type { Disk, Inhibition } from "../ports.ts";
+import type { Disk } from "../ports/disk.ts";
+import type { Inhibition } from "../ports/supervision.ts";
 import { readNotes } from "./inhibitor-note.ts";
 
 export const gateFile = (stateDir: string) => `${stateDir}/inhibit.lock`;

@@ -5,7 +5,7 @@ import { constants } from "node:os";
 import { AgentError } from "../agent-error.ts";
 import type { Config } from "../config.ts";
 import { CHANGING, readClocks } from "../leave.ts";
-import type { Ports } from "../ports.ts";
+import type { Ports } from "../ports/ports.ts";
 import { postpone } from "../postponement.ts";
 import { identityOf } from "../process/process-group.ts";
 import { spellDuration } from "../spell-duration.ts";

@@ -2,7 +2,8 @@
  * What inhibitors say of themselves, a file for each. Only words for `status` and the server: the
  * lock is what holds, so a note that its process left behind holds nothing and is deleted.
  */
-import type { Disk, Inhibitor } from "../ports.ts";
+import type { Disk } from "../ports/disk.ts";
+import type { Inhibitor } from "../ports/supervision.ts";
 import { isAlive } from "../process/process-group.ts";
 import type { ProcessIdentity } from "../process/process-group.ts";
 

@@ -1,7 +1,9 @@
 import { AgentError } from "../agent-error.ts";
 import { nothingMoved, onTopOf } from "../copy-progress.ts";
 import type { Failure } from "../failure.ts";
-import type { Clock, Copy, CopyProgress, Space } from "../ports.ts";
+import type { Clock } from "../ports/clock.ts";
+import type { Space } from "../ports/host.ts";
+import type { Copy, CopyProgress } from "../ports/nix.ts";
 import { copyFailure, moreTelling } from "./copy-failure.ts";
 import type { CopyLimits } from "./copy-guard.ts";
 import { atRate, copyGuard } from "./copy-guard.ts";

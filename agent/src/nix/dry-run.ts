@@ -1,4 +1,4 @@
-import type { Missing } from "../ports.ts";
+import type { Missing } from "../ports/nix.ts";
 
 const UNIT: Record<string, number> = {
   B: 1,

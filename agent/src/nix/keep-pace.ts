@@ -1,4 +1,4 @@
-import type { Clock } from "../ports.ts";
+import type { Clock } from "../ports/clock.ts";
 import type { Pauses } from "../process/run-command.ts";
 import { pace } from "./pace.ts";
 

@@ -1,4 +1,6 @@
-import type { Clock, Nix, Space } from "../ports.ts";
+import type { Clock } from "../ports/clock.ts";
+import type { Space } from "../ports/host.ts";
+import type { Nix } from "../ports/nix.ts";
 import { runCommand } from "../process/run-command.ts";
 import { copyFailure } from "./copy-failure.ts";
 import type { CopySettings } from "./copy.ts";

@@ -2,7 +2,7 @@
  * Reads nix's internal-json log. nix 2.8 tells bytes only of downloads (type 101); later versions
  * tell NAR bytes for each copied path as well. Compressed bytes of downloads are what both have.
  */
-import type { CopyProgress } from "../ports.ts";
+import type { CopyProgress } from "../ports/nix.ts";
 
 const COPY_PATHS = 103;
 const COPY_PATH = 100;

@@ -6,7 +6,7 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 
 import { parseConfig } from "../config.ts";
 import { machineClock } from "../machine-clock.ts";
-import type { Server } from "../ports.ts";
+import type { Server } from "../ports/server.ts";
 import { loopbackDevice, reportOf } from "../server/loopback-device.testkit.ts";
 import { LoopbackServer } from "../server/loopback-server.testkit.ts";
 import { nodeDisk } from "../state/node-disk.ts";

@@ -6,7 +6,10 @@ import {
 } from "@nix-ota/proto/nixota/v1/checkin_service_pb";
 
 import type { Config } from "../config.ts";
-import type { Clock, Disk, QuietPolls, Server } from "../ports.ts";
+import type { Clock } from "../ports/clock.ts";
+import type { Disk } from "../ports/disk.ts";
+import type { QuietPolls } from "../ports/records.ts";
+import type { Server } from "../ports/server.ts";
 import type { QuietRecord } from "./quiet-record.ts";
 import { essenceOf, fingerprint, QUIET_FILE } from "./quiet-record.ts";
 

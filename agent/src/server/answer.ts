@@ -3,7 +3,7 @@ import { reasonOf } from "@nix-ota/proto/reason";
 import type { ReasonName } from "@nix-ota/proto/reason";
 
 import { AgentError } from "../agent-error.ts";
-import type { Answer } from "../ports.ts";
+import type { Answer } from "../ports/server.ts";
 
 /** Reasons that a session given moments ago would not change. */
 const SESSION_REASONS: readonly ReasonName[] = ["CREDENTIAL_INVALID", "NOT_YOUR_DEVICE"];

@@ -6,7 +6,10 @@ import { CheckinService } from "@nix-ota/proto/nixota/v1/checkin_service_pb";
 
 import { AgentError } from "../agent-error.ts";
 import type { Rung } from "../ladder.ts";
-import type { Chance, Clock, Disk, Log, Server } from "../ports.ts";
+import type { Chance, Clock } from "../ports/clock.ts";
+import type { Disk } from "../ports/disk.ts";
+import type { Server } from "../ports/server.ts";
+import type { Log } from "../ports/supervision.ts";
 import { isSessionRefusal, readAnswer } from "./answer.ts";
 import type { Identity } from "./authenticate.ts";
 import { proveOnly } from "./authenticate.ts";

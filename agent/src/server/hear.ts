@@ -1,7 +1,7 @@
 import type { Directive } from "@nix-ota/proto/nixota/v1/device_pb";
 
 import type { Ending } from "../ladder.ts";
-import type { Clock } from "../ports.ts";
+import type { Clock } from "../ports/clock.ts";
 import { causeOf } from "./answer.ts";
 import { endingOf } from "./ending.ts";
 

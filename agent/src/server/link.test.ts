@@ -2,7 +2,7 @@ import { setTimeout as delay } from "node:timers/promises";
 
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 
-import type { Server } from "../ports.ts";
+import type { Server } from "../ports/server.ts";
 import type { ServerParts, ServerSettings } from "./connect-server.ts";
 import { loopbackDevice, reportOf } from "./loopback-device.testkit.ts";
 import { LoopbackServer } from "./loopback-server.testkit.ts";

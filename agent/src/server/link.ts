@@ -1,6 +1,8 @@
 import { afterEnding, climbed, firstLadder } from "../ladder.ts";
 import type { Ending, LadderSettings, Rung } from "../ladder.ts";
-import type { Answer, Chance, Clock, Log, Server } from "../ports.ts";
+import type { Chance, Clock } from "../ports/clock.ts";
+import type { Answer, Server } from "../ports/server.ts";
+import type { Log } from "../ports/supervision.ts";
 import { readAnswer } from "./answer.ts";
 import { directiveWatch } from "./directive-watch.ts";
 import type { End, Held, HearingSettings } from "./hear.ts";

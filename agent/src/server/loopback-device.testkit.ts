@@ -2,7 +2,8 @@ import { create } from "@bufbuild/protobuf";
 import { ReportSchema } from "@nix-ota/proto/nixota/v1/device_pb";
 
 import { machineChance, machineClock } from "../machine-clock.ts";
-import type { Disk, Server } from "../ports.ts";
+import type { Disk } from "../ports/disk.ts";
+import type { Server } from "../ports/server.ts";
 import { memoryDisk } from "../state/memory-disk.testkit.ts";
 import { connectServer } from "./connect-server.ts";
 import type { ServerParts, ServerSettings } from "./connect-server.ts";

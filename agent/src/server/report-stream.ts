@@ -2,7 +2,7 @@ import { createClient } from "@connectrpc/connect";
 import { CheckinService } from "@nix-ota/proto/nixota/v1/checkin_service_pb";
 import type { Directive, Report } from "@nix-ota/proto/nixota/v1/device_pb";
 
-import type { Clock } from "../ports.ts";
+import type { Clock } from "../ports/clock.ts";
 import type { End, Held, HearingSettings } from "./hear.ts";
 import { hear } from "./hear.ts";
 import { latest } from "./latest.ts";

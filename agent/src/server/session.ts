@@ -2,7 +2,8 @@ import type { Client } from "@connectrpc/connect";
 import { normalizeServerUrl } from "@nix-ota/proto/auth-statement";
 import type { CheckinService } from "@nix-ota/proto/nixota/v1/checkin_service_pb";
 
-import type { Clock, Disk } from "../ports.ts";
+import type { Clock } from "../ports/clock.ts";
+import type { Disk } from "../ports/disk.ts";
 import { readSession, writeSession } from "../state/session-cache.ts";
 import type { Session } from "../state/session-cache.ts";
 import { authenticate } from "./authenticate.ts";

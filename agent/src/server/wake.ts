@@ -1,7 +1,7 @@
 import { toHex } from "@nix-ota/proto/hash";
 import type { Directive } from "@nix-ota/proto/nixota/v1/device_pb";
 
-import type { Chance, Clock } from "../ports.ts";
+import type { Chance, Clock } from "../ports/clock.ts";
 
 export interface WakeSettings {
   /** What the server says by itself is acted on within so much, at random: a publish meets a fleet. */

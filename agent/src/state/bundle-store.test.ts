@@ -4,7 +4,7 @@ import { join } from "node:path";
 
 import { afterEach, beforeEach, expect, test } from "vitest";
 
-import type { Bundles } from "../ports.ts";
+import type { Bundles } from "../ports/requests.ts";
 import { bundleStore } from "./bundle-store.ts";
 import { nodeDisk } from "./node-disk.ts";
 

@@ -2,7 +2,8 @@ import { mkdir, rm } from "node:fs/promises";
 
 import { AgentError } from "../agent-error.ts";
 import { takeLock } from "../agent-lock.ts";
-import type { BundleFile, Bundles, Disk } from "../ports.ts";
+import type { Disk } from "../ports/disk.ts";
+import type { BundleFile, Bundles } from "../ports/requests.ts";
 import { runCommand } from "../process/run-command.ts";
 import { writeFailure } from "./write-failure.ts";
 

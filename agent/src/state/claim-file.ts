@@ -1,5 +1,6 @@
 import type { Claim } from "../own-generations.ts";
-import type { Claims, Disk } from "../ports.ts";
+import type { Disk } from "../ports/disk.ts";
+import type { Claims } from "../ports/records.ts";
 import { slotFile } from "./slot-file.ts";
 
 interface Body {

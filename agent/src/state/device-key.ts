@@ -1,7 +1,7 @@
 import { parseSecretKey, printSecretKey } from "@nix-ota/proto/key-file";
 
 import { AgentError } from "../agent-error.ts";
-import type { Disk } from "../ports.ts";
+import type { Disk } from "../ports/disk.ts";
 
 const NAME = "device.key";
 

@@ -4,7 +4,7 @@ import { AgentError } from "../agent-error.ts";
 import type { WayBack } from "../attempt.ts";
 import type { Journal } from "../journal.ts";
 import { notebookOver } from "../notebook.testkit.ts";
-import type { Disk } from "../ports.ts";
+import type { Disk } from "../ports/disk.ts";
 import type { State } from "../states.ts";
 import { journalFile } from "./journal-file.ts";
 import { memoryDisk } from "./memory-disk.testkit.ts";

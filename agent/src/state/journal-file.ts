@@ -2,7 +2,8 @@ import { randomBytes } from "node:crypto";
 
 import { AgentError } from "../agent-error.ts";
 import type { Journal } from "../journal.ts";
-import type { Disk, JournalStore } from "../ports.ts";
+import type { Disk } from "../ports/disk.ts";
+import type { JournalStore } from "../ports/records.ts";
 import type { StateName } from "../states.ts";
 import { slotFile } from "./slot-file.ts";
 

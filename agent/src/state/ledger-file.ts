@@ -1,5 +1,6 @@
 import type { Ledger } from "../byte-budget.ts";
-import type { Disk, Ledgers } from "../ports.ts";
+import type { Disk } from "../ports/disk.ts";
+import type { Ledgers } from "../ports/records.ts";
 import { slotFile } from "./slot-file.ts";
 
 /** In `traffic.a` and `traffic.b`. Lost, another period begins. */

@@ -1,4 +1,5 @@
-import type { Disk, ManifestStore } from "../ports.ts";
+import type { Disk } from "../ports/disk.ts";
+import type { ManifestStore } from "../ports/records.ts";
 
 /** Above the largest envelope that the gate reads. */
 const MAX_ENVELOPE_BYTES = 32 * 1024;

@@ -1,4 +1,4 @@
-import type { Disk } from "../ports.ts";
+import type { Disk } from "../ports/disk.ts";
 import { writeDurably } from "./durable-write.ts";
 
 interface File {

@@ -2,7 +2,7 @@ import { constants } from "node:fs";
 import { open, readdir, rename, rm } from "node:fs/promises";
 
 import { AgentError } from "../agent-error.ts";
-import type { Disk } from "../ports.ts";
+import type { Disk } from "../ports/disk.ts";
 import { makeDurably } from "./durable-directory.ts";
 import { type FileSteps, writeDurably } from "./durable-write.ts";
 

@@ -1,4 +1,5 @@
-import type { Disk, Outbox } from "../ports.ts";
+import type { Disk } from "../ports/disk.ts";
+import type { Outbox } from "../ports/records.ts";
 import type { ReportedEvent } from "../reported-event.ts";
 
 /** Events kept for a server that is away; beyond them the oldest that ended no attempt goes. */

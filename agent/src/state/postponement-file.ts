@@ -1,5 +1,6 @@
 import { takeLock } from "../agent-lock.ts";
-import type { Disk, Postponements } from "../ports.ts";
+import type { Disk } from "../ports/disk.ts";
+import type { Postponements } from "../ports/records.ts";
 import type { Postponement } from "../postponement.ts";
 
 const NAME = "postponed";

@@ -1,7 +1,8 @@
 import { type FSWatcher, watch } from "node:fs";
 import { utimes } from "node:fs/promises";
 
-import type { Disk, RequestBox } from "../ports.ts";
+import type { Disk } from "../ports/disk.ts";
+import type { RequestBox } from "../ports/requests.ts";
 import type { Reply, Request } from "../request.ts";
 
 const LIMIT_BYTES = 16 * 1024;

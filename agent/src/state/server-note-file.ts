@@ -1,4 +1,5 @@
-import type { Disk, ServerNotes } from "../ports.ts";
+import type { Disk } from "../ports/disk.ts";
+import type { ServerNotes } from "../ports/records.ts";
 import type { ServerNote } from "../server-note.ts";
 
 const NAME = "server";

@@ -1,4 +1,4 @@
-import type { Disk } from "../ports.ts";
+import type { Disk } from "../ports/disk.ts";
 
 /** A session with the server. */
 export interface Session {

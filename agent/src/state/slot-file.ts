@@ -1,6 +1,6 @@
 import { sha256, toHex } from "@nix-ota/proto/hash";
 
-import type { Disk } from "../ports.ts";
+import type { Disk } from "../ports/disk.ts";
 
 /** Most bytes of a slot; the journal and the trust file stay far below. */
 const MAX_SLOT_BYTES = 1024 * 1024;

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 
-import type { CommittedRoot } from "../ports.ts";
+import type { CommittedRoot } from "../ports/links.ts";
 import { noTrust, withFloor } from "../trust.ts";
 import { memoryDisk } from "./memory-disk.testkit.ts";
 import { trustFile } from "./trust-file.ts";

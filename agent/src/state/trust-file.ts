@@ -1,4 +1,6 @@
-import type { Disk, Links, TrustStore } from "../ports.ts";
+import type { Disk } from "../ports/disk.ts";
+import type { Links } from "../ports/links.ts";
+import type { TrustStore } from "../ports/records.ts";
 import type { Trust } from "../trust.ts";
 import { noTrust, withCommitted } from "../trust.ts";
 import { slotFile } from "./slot-file.ts";

@@ -1,5 +1,5 @@
 import type { Agent } from "../agent.ts";
-import type { BootPart } from "../ports.ts";
+import type { BootPart } from "../ports/links.ts";
 import { shortage } from "../space-need.ts";
 
 /** What a boot loader copies to its own file system, which is small and read by no store. */

@@ -5,7 +5,7 @@ import type { Agent } from "../agent.ts";
 import type { Attempt } from "../attempt.ts";
 import { note } from "../check-in.ts";
 import type { Failure } from "../failure.ts";
-import type { Copy } from "../ports.ts";
+import type { Copy } from "../ports/nix.ts";
 
 const named = (paths: readonly string[]) =>
   `${paths.slice(0, 3).join(", ")}${paths.length > 3 ? ` and ${paths.length - 3} more` : ""}`;

@@ -4,7 +4,7 @@ import type { Agent } from "../agent.ts";
 import { testConfig } from "../config.testkit.ts";
 import { noContact } from "../contact.ts";
 import { notebookOver } from "../notebook.testkit.ts";
-import type { Ports } from "../ports.ts";
+import type { Ports } from "../ports/ports.ts";
 import { compareContact } from "./restore.ts";
 
 const never = new AbortController().signal;

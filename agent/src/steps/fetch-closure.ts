@@ -3,7 +3,7 @@ import { ofBundle } from "../bundle-failure.ts";
 import { nothingMoved, onTopOf, withMissing } from "../copy-progress.ts";
 import type { Event } from "../events.ts";
 import { budgetHold, openMeter } from "../metered-copy.ts";
-import type { Copy } from "../ports.ts";
+import type { Copy } from "../ports/nix.ts";
 import type { Step } from "./effect-result.ts";
 import { storedManifest } from "./stored-manifest.ts";
 

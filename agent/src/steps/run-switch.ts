@@ -1,6 +1,6 @@
 import type { Agent } from "../agent.ts";
 import type { Action } from "../effects.ts";
-import type { ActivationResult } from "../ports.ts";
+import type { ActivationResult } from "../ports/activation.ts";
 
 /** Exit status of a switch-to-configuration that finds its lock held. */
 const LOCK_HELD = 11;

@@ -5,7 +5,7 @@ import { AgentError } from "../agent-error.ts";
 import type { Agent } from "../agent.ts";
 import type { Attempt } from "../attempt.ts";
 import { openEnvelope } from "../open-envelope.ts";
-import type { Copy } from "../ports.ts";
+import type { Copy } from "../ports/nix.ts";
 import { timeSources } from "../time-sources.ts";
 
 export type Opened =

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 
-import type { Log } from "../ports.ts";
+import type { Log } from "../ports/supervision.ts";
 import type { OverseerOptions } from "./service-overseer.ts";
 import { serviceOverseer, watchdogMs } from "./service-overseer.ts";
 

@@ -1,4 +1,5 @@
-import type { Clock, Log, Overseer } from "../ports.ts";
+import type { Clock } from "../ports/clock.ts";
+import type { Log, Overseer } from "../ports/supervision.ts";
 import type { Send } from "./notifier.ts";
 
 /** From its start until the agent first says when it comes by. */

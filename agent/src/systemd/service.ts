@@ -1,4 +1,5 @@
-import type { Clock, Log, Overseer, Succession } from "../ports.ts";
+import type { Clock } from "../ports/clock.ts";
+import type { Log, Overseer, Succession } from "../ports/supervision.ts";
 import { notifier } from "./notifier.ts";
 import { noOverseer, serviceOverseer, watchdogMs } from "./service-overseer.ts";
 import { noSuccession, serviceSuccession } from "./succession.ts";

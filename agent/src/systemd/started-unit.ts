@@ -1,6 +1,6 @@
 import { stat } from "node:fs/promises";
 
-import type { AgentUnit } from "../ports.ts";
+import type { AgentUnit } from "../ports/links.ts";
 
 const UNITS = "etc/systemd/system";
 const WANTED = ["multi-user.target.wants", "multi-user.target.requires"];

@@ -1,7 +1,7 @@
 import { constants } from "node:fs";
 import { access, realpath } from "node:fs/promises";
 
-import type { Succession } from "../ports.ts";
+import type { Succession } from "../ports/supervision.ts";
 import { startsUnit } from "./started-unit.ts";
 
 const RUNNING = "/run/current-system";
