@@ -1,3 +1,6 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+
 import { expect, test } from "vitest";
 
 import { misfits, withMatrix } from "./matrix.ts";
@@ -20,4 +23,9 @@ test("a row that went missing does not fit", () => {
   const document = withMatrix(EMPTY, () => ["applied"]);
   const shorter = document.replace(/\| SIGKILL of the agent before.*\n/, "");
   expect(misfits(shorter)).toContain("row 1 is not about killed");
+});
+
+test("agent/README.md has the outcome of every cell of the table (npm run e2e:faults writes it)", () => {
+  const readme = readFileSync(join(import.meta.dirname, "../../agent/README.md"), "utf8");
+  expect(misfits(readme)).toEqual([]);
 });

@@ -69,7 +69,7 @@ function fits(said: ReturnType<typeof expectation>, text: string): boolean {
 
 /** How the last attempt of a device that rests there has ended. */
 const lastOutcomes: Record<Where, readonly string[]> = {
-  new: ["applied"],
+  new: ["applied", NO_END],
   previous: ["rolled_back", "failed", "rejected", "interrupted"],
   "by hand": ["rolled_back", "failed", "external_change"],
   stuck: ["failed"],

@@ -171,7 +171,8 @@ export class Subject implements AsyncDisposable {
   /** Takes the system to return to from a device that is about to go back, for good. */
   async loseTheWayBack(): Promise<void> {
     await this.stopAt({ state: "rollingBack", at: "entered" });
-    const path = this.device.hostPath(this.bench.factory);
+    // Where the device itself has it: its /nix may be a file system of its own.
+    const path = join(this.root, this.bench.factory);
     await rename(path, `${path}.gone`);
     await this.killAgent();
   }
