@@ -71,7 +71,8 @@ function fits(said: ReturnType<typeof expectation>, text: string): boolean {
 const lastOutcomes: Record<Where, readonly string[]> = {
   new: ["applied", NO_END],
   previous: ["rolled_back", "failed", "rejected", "interrupted"],
-  "by hand": ["rolled_back", "failed", "external_change"],
+  // What was applied before somebody switched stays applied.
+  "by hand": ["applied", "rolled_back", "failed", "external_change"],
   stuck: ["failed"],
   adrift: [NO_END],
   broken: [],
