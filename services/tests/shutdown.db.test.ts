@@ -22,8 +22,8 @@ const STREAMING_DEVICES = 70;
 let folder = "";
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), "nix-ota-shutdown-"));
-  writeFileSync(join(folder, "token"), TOKEN);
-  writeFileSync(join(folder, "admin-token"), "a".repeat(40));
+  writeFileSync(join(folder, "token"), TOKEN, { mode: 0o600 });
+  writeFileSync(join(folder, "admin-token"), "a".repeat(40), { mode: 0o600 });
 });
 afterEach(() => {
   rmSync(folder, { recursive: true });
