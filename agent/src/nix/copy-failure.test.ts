@@ -24,6 +24,7 @@ test.each([
   ["NAR contains invalid file name 'app.service\u0001'", "CORRUPT_CACHE"],
   ["NAR for '/nix/store/a' fetched from 'http://c' is incomplete", "CORRUPT_CACHE"],
   ["non-zero padding", "CORRUPT_CACHE"],
+  ["coroutine has finished", "CORRUPT_CACHE"],
   ["writing to file: No space left on device", "NO_SPACE"],
   ["unable to download 'http://c/nar/a': HTTP error 401 ('')", "CACHE_DENIED"],
   ["'http://c' does not appear to be a binary cache", "CACHE_DENIED"],

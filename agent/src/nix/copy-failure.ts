@@ -37,6 +37,9 @@ const readings: readonly Reading[] = [
     code: "CACHE_UNREACHABLE", remedy: "check the cache and the network" },
   { pattern: /Timeout was reached|timed out|Operation too slow/i,
     code: "CACHE_STALLED",     remedy: "check the cache and the network" },
+  // What unpacks a NAR met its end too early or too late, where nothing else tells why.
+  { pattern: /coroutine has finished/i,
+    code: "CORRUPT_CACHE",     remedy: "upload the path to the cache again" },
   notFound,
 ];
 
