@@ -46,8 +46,12 @@ export const secure: Step<"secure"> = async (agent, { attempt }, signal) => {
     );
   }
   const named = await ports.links.profile();
-  const bootable = named.storePath !== "" && (await isWhole(agent, named.storePath, signal));
-  // What is gone is nothing to return to, and nothing that a boot loader could fall back to.
+  // What is gone is nothing to return to, and nothing that a boot loader could fall back to. Nix that
+  // cannot tell is no reason to do without.
+  const bootable =
+    named.storePath !== "" &&
+    (await ports.nix.isValid(named.storePath, signal)) !== false &&
+    (await ports.links.runnable(named.storePath, "bin/switch-to-configuration"));
   const profile = bootable ? named : { number: 0, storePath: "" };
   if (bootable) await ports.links.root("prev-profile", profile.storePath);
   // The switch resets failed units, so only a look beforehand tells which had failed already.
