@@ -68,7 +68,7 @@ describe("a local tool that hangs around the switch", () => {
   test.each(["sync", "mkfifo", "cat"])(
     "before it began (%s) is told from a switch that hangs, long before that would be",
     async (tool) => {
-      const limits = { limitMs: 600_000, beginMs: 1500 };
+      const limits = { limitMs: 600_000, beginMs: 300 };
       expect(await run(tool, "true", limits)).toEqual({ result: { ended: "not begun" }, runs: "" });
     },
   );
