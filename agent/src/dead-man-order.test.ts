@@ -96,6 +96,27 @@ test("an attempt that arms it by itself is not even looked at", async () => {
   expect(looks).toBe(0);
 });
 
+test("one is armed anew for the return of an attempt that waited for its reboot", async () => {
+  const keep = keepArmed(agent());
+  const plan = planOf("boot");
+  const events: readonly Event[] = [
+    { on: "accepted", attempt },
+    { on: "fit" },
+    { on: "fetched" },
+    { on: "inspected", plan },
+    { on: "cleared" },
+    { on: "secured", prev },
+    { on: "needsReboot" },
+    { on: "rollbackAsked", attempt, plan, prev },
+  ];
+  for (const event of events) {
+    await notebook.record(event);
+    await keep(never);
+  }
+  expect(notebook.journal.machine.state.name).toBe("rollingBack");
+  expect(armed).toEqual([attempt.id]);
+});
+
 test("what is only to be recorded has nothing to go back to, and no dead-man", async () => {
   const keep = keepArmed(agent());
   await notebook.record({ on: "adopted", attempt, plan: planOf("adopt"), prev });

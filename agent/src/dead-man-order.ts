@@ -65,6 +65,8 @@ export function keepArmed(agent: Agent): (signal: AbortSignal) => Promise<void> 
   let seen = "";
   return async (signal) => {
     const { state } = agent.notebook.journal.machine;
+    // What has rested in between has let its dead-man go by, as one does that waited for its reboot.
+    if (!isUnderway(state)) seen = "";
     if (!isUnderway(state) || state.attempt.id === seen) return;
     await rearm(agent, signal);
     seen = state.attempt.id;
