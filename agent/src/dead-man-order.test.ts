@@ -1,5 +1,6 @@
 import { beforeEach, describe, expect, test } from "vitest";
 
+import { AgentError } from "./agent-error.ts";
 import type { Agent } from "./agent.ts";
 import type { Order, Plan, WayBack } from "./attempt.ts";
 import { testConfig } from "./config.testkit.ts";
@@ -115,6 +116,20 @@ test("one is armed anew for the return of an attempt that waited for its reboot"
   }
   expect(notebook.journal.machine.state.name).toBe("rollingBack");
   expect(armed).toEqual([attempt.id]);
+});
+
+test("an attempt goes on where the dead-man can be neither seen nor armed", async () => {
+  const full = new AgentError("state", "no space for the marker", undefined);
+  const deadMan = {
+    armed: async () => await Promise.resolve(false),
+    arm: async () => await Promise.reject(full),
+  };
+  const said: string[] = [];
+  const log = (_level: string, message: string) => void said.push(message);
+  const ports = { deadMan, log } as unknown as Ports;
+  await notebook.record({ on: "rollbackAsked", attempt, plan: planOf("switch"), prev });
+  await keepArmed({ ...agent(), ports })(never);
+  expect(said).toEqual(["the dead-man could not be armed: no space for the marker"]);
 });
 
 test("what is only to be recorded has nothing to go back to, and no dead-man", async () => {

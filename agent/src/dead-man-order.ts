@@ -1,4 +1,5 @@
 /** When the dead-man is armed, and when its time has come. */
+import { AgentError } from "./agent-error.ts";
 import type { Agent } from "./agent.ts";
 import type { Failure } from "./failure.ts";
 import type { Journal } from "./journal.ts";
@@ -54,10 +55,26 @@ export async function rearm(agent: Agent, signal: AbortSignal): Promise<void> {
   if (!isUnderway(state) || state.name === "armed") return;
   // What ran already when it was offered, and is only to be recorded, leaves nothing to go back to.
   if (state.plan.order === "adopt" && state.name === "committing") return;
-  if (await ports.deadMan.armed(state.attempt.id, signal)) return;
-  const unarmed = await armDeadMan(agent, state.attempt.id, state.prev.running, signal);
   // The attempt goes on: without an end the device would be worse off than without a dead-man.
+  const unarmed = await armedAtLast(agent, state, signal);
   if (unarmed !== undefined) ports.log("error", `the dead-man could not be armed: ${unarmed}`);
+}
+
+/** Sentence of the failure or undefined. */
+async function armedAtLast(
+  agent: Agent,
+  { attempt, prev }: Exclude<Underway, { readonly name: "armed" }>,
+  signal: AbortSignal,
+): Promise<string | undefined> {
+  try {
+    if (await agent.ports.deadMan.armed(attempt.id, signal)) return undefined;
+    return await armDeadMan(agent, attempt.id, prev.running, signal);
+  } catch (cause) {
+    // A full disk, or a service manager that does not answer.
+    if (cause instanceof AgentError && (cause.kind === "state" || cause.kind === "tool"))
+      return cause.message;
+    throw cause;
+  }
 }
 
 /** Sees to it, whenever it is called, that the dead-man is armed for the attempt under way: once for each. */
