@@ -31,8 +31,8 @@ function endOf({ notebook }: Agent, request: Request): Reply | undefined {
 
 function isUnderWay({ notebook }: Agent, request: Request): boolean {
   const { state } = notebook.journal.machine;
-  // One that waits for its reboot is what somebody wishes to leave.
-  if (request.wish.to === "leave" && state.name === "awaitingReboot") return false;
+  // What somebody wishes to leave is being left, or it waits for its reboot no more.
+  if (request.wish.to === "leave" && state.name !== "rollingBack") return false;
   return "attempt" in state && state.attempt.id === attemptOf(request);
 }
 
@@ -85,7 +85,7 @@ async function rollback(
   if ("sentence" in to) return to;
   const named = `generation ${to.number} (${to.storePath})`;
   const whole =
-    (await nix.isValid(to.storePath, signal)) === true &&
+    (await nix.isValid(to.storePath, signal)) !== false &&
     (await links.runnable(to.storePath, "bin/switch-to-configuration"));
   if (!whole) {
     return refuse(

@@ -107,6 +107,7 @@ test.each<
   ["rollback", "external_change", 4],
   ["leave", "rolled_back", 0],
   ["leave", "superseded", 0],
+  ["leave", "applied", 5],
   ["retry", "rolled_back", 4],
   ["retry", "applied", 0],
   ["retry", "superseded", 0],

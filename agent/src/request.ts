@@ -62,6 +62,8 @@ export function replyFor(
   const name = `r${ended.revision}`;
   if (state.name === "stuck")
     return { status: STATUS.stuck, sentence: `${name}: ${ended.message}` };
+  if (wish.to === "leave" && ended.outcome === "applied")
+    return notNow(`${name} was booted and is committed meanwhile; leave it with another rollback`);
   const leaves = wish.to === "rollback" || wish.to === "leave";
   if (leaves && ended.outcome === "rolled_back") {
     return {

@@ -5,6 +5,7 @@ import type { Attempt } from "./attempt.ts";
 import type { Event } from "./events.ts";
 import { openEnvelope } from "./open-envelope.ts";
 import { runningOffer } from "./running-offer.ts";
+import type { StateName } from "./states.ts";
 import { timeSources } from "./time-sources.ts";
 import { withFloor } from "./trust.ts";
 
@@ -18,6 +19,9 @@ export type Taken =
   | { readonly found: "refused"; readonly reason: string }
   /** It passed: an event for the machine. */
   | { readonly found: "news"; readonly event: Event };
+
+/** States before the closure is whole on the device. */
+const COPIES: ReadonlySet<StateName> = new Set(["accepted", "fetching", "staged"]);
 
 /**
  * Puts an envelope through the gate. One that passes is stored, and its floor durable, before this
@@ -65,8 +69,8 @@ export async function takeEnvelope(
     "attempt" in state &&
     state.name !== "stuck" &&
     state.attempt.payloadSha256 === attempt.payloadSha256 &&
-    // A bundle helps where the caches of the very same manifest do not.
-    !(begins.bundled === true && state.attempt.bundled !== true)
+    // A bundle helps where the caches of the very same manifest do not, and only until it is here.
+    !(begins.bundled === true && state.attempt.bundled !== true && COPIES.has(state.name))
   ) {
     return { found: "the same" };
   }
