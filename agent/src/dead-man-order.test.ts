@@ -2,6 +2,7 @@ import { beforeEach, describe, expect, test } from "vitest";
 
 import { AgentError } from "./agent-error.ts";
 import type { Agent } from "./agent.ts";
+import { sampleAttempt } from "./attempt.testkit.ts";
 import type { Order, Plan, WayBack } from "./attempt.ts";
 import { testConfig } from "./config.testkit.ts";
 import { noContact } from "./contact.ts";
@@ -13,13 +14,7 @@ import type { Ports } from "./ports/ports.ts";
 
 const never = new AbortController().signal;
 
-const attempt = {
-  id: "aaaaaaaa",
-  channel: "prod",
-  revision: 1,
-  payloadSha256: "5".repeat(64),
-  storePath: "/nix/store/r1",
-};
+const attempt = sampleAttempt;
 const planOf = (order: Order): Plan => ({
   order,
   rebootRequired: false,

@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
 
+import { sampleAttempt } from "./attempt.testkit.ts";
 import type { Attempt } from "./attempt.ts";
 import type { Event } from "./events.ts";
 import { notebookOver } from "./notebook.testkit.ts";
@@ -84,14 +85,7 @@ test("a wait for a reboot remembers whether the server answers, and nothing else
   const disk = memoryDisk();
   const { start } = starts(disk);
   const notebook = await start();
-  const attempt = {
-    id: "one",
-    channel: "prod",
-    revision: 7,
-    payloadSha256: "a".repeat(64),
-    storePath: "/nix/store/x",
-  };
-  const moves = movesToReboot(attempt).slice(0, -1);
+  const moves = movesToReboot(sampleAttempt).slice(0, -1);
   for (const event of moves) await notebook.record(event);
   await notebook.setInContact(false);
   expect((await start()).journal.machine.state).toMatchObject({ prev: { inContact: true } });
@@ -107,14 +101,7 @@ test("what a reboot waits for is told with the attempt, and forgotten when it mo
   const disk = memoryDisk();
   const { start } = starts(disk);
   const notebook = await start();
-  const attempt = {
-    id: "one",
-    channel: "prod",
-    revision: 7,
-    payloadSha256: "a".repeat(64),
-    storePath: "/nix/store/x",
-  };
-  for (const event of movesToReboot(attempt)) await notebook.record(event);
+  for (const event of movesToReboot(sampleAttempt)) await notebook.record(event);
   const unasked =
     "the closure is prepared and runs after a reboot; reboot the device when it suits";
   expect(notebook.attempt()?.message).toBe(unasked);

@@ -2,6 +2,7 @@ import { setTimeout as delay } from "node:timers/promises";
 
 import { beforeEach, expect, test } from "vitest";
 
+import { sampleAttempt } from "./attempt.testkit.ts";
 import { testConfig } from "./config.testkit.ts";
 import { notebookOver } from "./notebook.testkit.ts";
 import type { Ports } from "./ports/ports.ts";
@@ -13,13 +14,7 @@ import { trustFile } from "./state/trust-file.ts";
 
 /** An agent in the middle of a copy, with as much of a device around it as that takes. */
 
-const attempt = {
-  id: "aaaaaaaa",
-  channel: "prod",
-  revision: 1,
-  payloadSha256: "5".repeat(64),
-  storePath: "/nix/store/r1",
-};
+const attempt = sampleAttempt;
 
 let polls: number;
 let endings: number;

@@ -3,6 +3,7 @@ import { HoldReason } from "@nix-ota/proto/nixota/v1/channel_pb";
 import { DirectiveSchema } from "@nix-ota/proto/nixota/v1/device_pb";
 import { describe, expect, test } from "vitest";
 
+import { sampleAttempt, samplePlan } from "./attempt.testkit.ts";
 import type { Journal } from "./journal.ts";
 import { firstJournal } from "./journal.ts";
 import { serverNote, tellsTheSame } from "./server-note.ts";
@@ -27,26 +28,12 @@ const refusal = (reason: "KEY_CONFLICT" | "DEVICE_REVOKED" | "OVERLOADED") =>
   }) as const;
 
 test("status and why tell what the first boot of a committed kernel waits for, until it came", () => {
-  const attempt = {
-    id: "one",
-    channel: "prod",
-    revision: 7,
-    payloadSha256: "a".repeat(64),
-    storePath: "/nix/store/x",
-  };
-  const plan = {
-    order: "boot",
-    rebootRequired: true,
-    oneShot: true,
-    healthCmd: "",
-    healthyBefore: true,
-    inspected: { bootId: "boot", ms: 0 },
-  } as const;
+  const attempt = { ...sampleAttempt, revision: 7 };
   const prev = { running: "/nix/store/o", booted: "", profile: "", generation: 1, inContact: true };
   const first = firstJournal({ bootId: "boot", ms: 0 }, 0);
   const waiting: Journal = {
     ...first,
-    machine: { ...first.machine, firstBoot: { attempt, plan, prev, bootId: "boot" } },
+    machine: { ...first.machine, firstBoot: { attempt, plan: samplePlan, prev, bootId: "boot" } },
     last: {
       ...attempt,
       state: "idle",
@@ -131,14 +118,6 @@ test("a note is written for another answer, not for other words", () => {
 
 test("a committed closure says that its kernel needs a reboot", () => {
   const attempt = { id: "a", channel: "prod", revision: 7, payloadSha256: "p", storePath: "new" };
-  const plan = {
-    order: "boot",
-    rebootRequired: true,
-    oneShot: true,
-    healthCmd: "",
-    healthyBefore: true,
-    inspected: { bootId: "boot", ms: 0 },
-  } as const;
   const prev = {
     running: "old",
     booted: "old",
@@ -148,7 +127,7 @@ test("a committed closure says that its kernel needs a reboot", () => {
     inContact: true,
   };
   const first = firstJournal({ bootId: "boot", ms: 0 }, 0);
-  const firstBoot = { attempt, plan, prev, bootId: "boot" };
+  const firstBoot = { attempt, plan: samplePlan, prev, bootId: "boot" };
   const journal = { ...first, machine: { ...first.machine, firstBoot } };
   const records = { trust: noTrust, holds: [], unreportedEvents: 0, server: undefined };
   const printed = (told: typeof journal | typeof first) =>

@@ -15,6 +15,7 @@ export function whatItIsAt({ machine: { state }, held, rebootHold }: Journal): s
 export function lastTold({ machine, last, rebootHold }: Journal): ReportedAttempt | undefined {
   const boots = machine.firstBoot?.attempt;
   if (last === undefined || boots === undefined || rebootHold === undefined) return last;
-  if (last.revision !== boots.revision || last.channel !== boots.channel) return last;
+  const committed = last.outcome === "applied";
+  if (!committed || last.revision !== boots.revision || last.channel !== boots.channel) return last;
   return { ...last, message: `${last.message}; ${rebootHold}` };
 }

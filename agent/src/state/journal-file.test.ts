@@ -1,6 +1,7 @@
 import { beforeEach, expect, test } from "vitest";
 
 import { AgentError } from "../agent-error.ts";
+import { sampleAttempt } from "../attempt.testkit.ts";
 import type { WayBack } from "../attempt.ts";
 import type { Journal } from "../journal.ts";
 import { notebookOver } from "../notebook.testkit.ts";
@@ -41,13 +42,7 @@ let changing: Journal;
 beforeEach(async () => {
   const { journal } = await notebookOver();
   before = journal;
-  const attempt = {
-    id: "aaaaaaaa",
-    channel: "prod",
-    revision: 1,
-    payloadSha256: "5".repeat(64),
-    storePath: "/nix/store/r1",
-  };
+  const attempt = sampleAttempt;
   const prev: WayBack = {
     running: "/nix/store/r0",
     booted: "/nix/store/r0",

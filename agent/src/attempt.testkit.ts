@@ -1,0 +1,20 @@
+import type { Attempt, Plan } from "./attempt.ts";
+
+/** An attempt as tests need one where nothing depends on which it is. */
+export const sampleAttempt: Attempt = {
+  id: "aaaaaaaa",
+  channel: "prod",
+  revision: 1,
+  payloadSha256: "5".repeat(64),
+  storePath: "/nix/store/r1",
+};
+
+/** A plan that a reboot carries out, as one that was inspected when the device booted. */
+export const samplePlan: Plan = {
+  order: "boot",
+  rebootRequired: true,
+  oneShot: true,
+  healthCmd: "",
+  healthyBefore: true,
+  inspected: { bootId: "boot", ms: 0 },
+};
