@@ -16,6 +16,8 @@ export type Fault = {
   readonly at?: "entered" | "leaving";
   /** What the first attempt that ends has to name as its failure. Default: whatever it is. */
   readonly failure?: FailureCodeName | readonly FailureCodeName[];
+  /** What no attempt may name as its failure. Default: nothing is ruled out. */
+  readonly never?: FailureCodeName;
   /** What is offered instead of `good`, or of `sick` on the way back. */
   readonly release?: ReleaseName;
   /** Keys of the agent's configuration that differ. */

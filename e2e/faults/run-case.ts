@@ -61,7 +61,23 @@ function complaintsOf(ending: Ending, one: Case): string[] {
   const { expected } = one;
   const where = whereIs(ending);
   const elsewhere = where === expected ? [] : [`it rests at ${where}, not at ${expected}`];
-  return [...violations(ending), ...elsewhere, ...failedOtherwise(ending, one)];
+  return [
+    ...violations(ending),
+    ...elsewhere,
+    ...failedOtherwise(ending, one),
+    ...misjudged(ending, one),
+  ];
+}
+
+function misjudged({ events }: Ending, { fault, state }: Case): string[] {
+  const { never }: Fault = faults[fault];
+  // A device that is stuck has lost its way back before the fault.
+  if (never === undefined || state === "stuck") return [];
+  return events.flatMap(({ attempt }) =>
+    nameOf(FailureCode, attempt?.failureCode ?? 0) === never
+      ? [`attempt ${attempt?.id} failed with ${never} (${attempt?.message})`]
+      : [],
+  );
 }
 
 function failedOtherwise({ events }: Ending, { fault, state }: Case): string[] {

@@ -10,12 +10,27 @@ const noWayBack = (message: string): Event => ({
   failure: { code: "NO_WAY_BACK", message },
 });
 
-async function isWhole({ ports }: Agent, storePath: string, signal: AbortSignal): Promise<boolean> {
+type Wholeness = "whole" | "not whole" | "nobody can tell";
+
+async function wholeness(
+  { ports }: Agent,
+  storePath: string,
+  signal: AbortSignal,
+): Promise<Wholeness> {
   const registered = await ports.nix.isValid(storePath, signal);
-  return (
-    registered === true && (await ports.links.runnable(storePath, "bin/switch-to-configuration"))
-  );
+  if (registered === undefined) return "nobody can tell";
+  const runnable = await ports.links.runnable(storePath, "bin/switch-to-configuration");
+  return registered && runnable ? "whole" : "not whole";
 }
+
+/** The same try may go well later: neither the closure nor the way back is to blame. */
+const unasked = (storePath: string): Event => ({
+  on: "unsecured",
+  failure: {
+    code: "TOOL_FAILED",
+    message: `nix could not say whether ${storePath} is whole in the store; look whether /nix has space left, and what \`nix-store --check-validity\` says of it`,
+  },
+});
 
 /** Records what runs, roots it, and takes the baseline by which the closure is judged. */
 export const secure: Step<"secure"> = async (agent, { attempt }, signal) => {
@@ -24,13 +39,17 @@ export const secure: Step<"secure"> = async (agent, { attempt }, signal) => {
   if (running === "")
     return noWayBack("/run/current-system names no system to return to; install one by hand first");
   await ports.links.root("prev", running);
-  if (!(await isWhole(agent, running, signal))) {
+  const back = await wholeness(agent, running, signal);
+  if (back === "nobody can tell") return unasked(running);
+  if (back === "not whole") {
     return noWayBack(
       `${running} runs but is not whole in the store; repair it with \`nix-store --repair-path\``,
     );
   }
   // A wait for leave may have been long, and whoever deletes paths by force asks no root.
-  if (!(await isWhole(agent, attempt.storePath, signal))) {
+  const forward = await wholeness(agent, attempt.storePath, signal);
+  if (forward === "nobody can tell") return unasked(attempt.storePath);
+  if (forward === "not whole") {
     return {
       on: "unsecured",
       failure: {

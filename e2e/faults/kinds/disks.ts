@@ -12,6 +12,8 @@ function full(where: string | ((subject: Subject) => string), says: string): Fau
   const of = (subject: Subject) => (typeof where === "string" ? where : where(subject));
   return {
     says,
+    // Nix that cannot tell does not mean that the way back is gone.
+    never: "NO_WAY_BACK",
     lasts: "until it moves",
     config: { settings: { rollback: { retryMs: 1_000 } } },
     prepare: async (subject) => {

@@ -14,7 +14,7 @@ const LIMITS = {
 /** External commands, each of which hangs once. */
 export const hangs = {
   nixHangs: hanging("nix"),
-  nixStoreHangs: hanging("nix-store"),
+  nixStoreHangs: { ...hanging("nix-store"), never: "NO_WAY_BACK" },
   nixEnvHangs: hanging("nix-env"),
   syncHangs: hanging("sync"),
   flockHangs: hanging("flock"),
