@@ -101,6 +101,14 @@ export type Event =
       readonly plan: Plan;
       readonly prev: WayBack;
     }
+  /** What failed runs, and the journal that knew the way back is lost. */
+  | {
+      readonly on: "quarantinedRuns";
+      readonly attempt: Attempt;
+      readonly plan: Plan;
+      readonly prev: WayBack;
+      readonly failure: Failure;
+    }
   /** While stuck: running system and profile agree again. */
   | { readonly on: "repaired" }
   /** A person asks to leave the committed revision. */

@@ -4,6 +4,7 @@ import type { Attempt } from "./attempt.ts";
 import type { Event } from "./events.ts";
 import type { Reply, Request } from "./request.ts";
 import { judgeRetry, judgeRollback, notNow, refuse, replyFor, wayBackOf } from "./request.ts";
+import { returnPlan } from "./return-plan.ts";
 import { sentences } from "./states.ts";
 import type { State } from "./states.ts";
 import { takeEnvelope } from "./take-envelope.ts";
@@ -103,14 +104,7 @@ async function rollback(
   return {
     on: "rollbackAsked",
     attempt: { id, channel, revision, payloadSha256: leaves.payloadSha256, storePath },
-    plan: {
-      order: "switch",
-      rebootRequired: false,
-      oneShot: false,
-      healthCmd: "",
-      healthyBefore: true,
-      inspected: notebook.now(),
-    },
+    plan: returnPlan(notebook.now()),
     prev: {
       running: to.storePath,
       booted: await links.booted(),

@@ -45,6 +45,7 @@ const everyEvent: Record<EventName, true> = {
   bootedPrev: true,
   bootedNew: true,
   bootedThird: true,
+  quarantinedRuns: true,
   firstBoot: true,
   repaired: true,
   rollbackAsked: true,

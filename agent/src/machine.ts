@@ -68,6 +68,7 @@ export const table: readonly Row[] = [
   ["idle",           "fellBack",      "",           "rollingBack",    "rolled_back",     "profile"],
   ["idle",           "bootedThird",   "",           "idle",           "",                ""],
   ["idle",           "unprovenRuns",  "",           "probation",      "",                ""],
+  ["idle",           "quarantinedRuns", "",         "rollingBack",    "rolled_back",     "all"],
   ["idle",           "rollbackAsked", "",           "rollingBack",    "rolled_back",     "all"],
   ["idle",           "retryAsked",    "",           "idle",           "",                ""],
 
@@ -234,6 +235,7 @@ export const ignored: readonly (readonly [on: EventName, reason: string, states:
   ["firstBoot",     "the attempt under way decides first; idle looks again",      allBut("idle")],
   ["fellBack",      "the attempt under way decides first; idle looks again",      allBut("idle")],
   ["unprovenRuns",  "the attempt under way proves it",                            allBut("idle", "stuck")],
+  ["quarantinedRuns", "the attempt under way, or the impasse, knows the way back", allBut("idle")],
   ["repaired",      "nothing was broken",                                         allBut("stuck")],
   ["rollbackAsked", "the attempt under way decides first; the command says so",   allBut("idle", "stuck", "awaitingReboot")],
   ["retryAsked",    "the attempt under way decides first; the command says so",   allBut("idle", "stuck")],

@@ -1,6 +1,7 @@
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 
-import { sampleAttempt } from "./attempt.testkit.ts";
+import { AgentError } from "./agent-error.ts";
+import { sampleAttempt, samplePlan } from "./attempt.testkit.ts";
 import type { Attempt } from "./attempt.ts";
 import type { Event } from "./events.ts";
 import { notebookOver } from "./notebook.testkit.ts";
@@ -139,3 +140,54 @@ function movesToReboot(attempt: Attempt): readonly Event[] {
     { on: "needsReboot" },
   ];
 }
+
+describe("what was applied and waits for a reboot", () => {
+  const attempt = { ...sampleAttempt, storePath: "/nix/store/x" };
+  const adopted = async (disk: Parameters<typeof notebookOver>[0]) => {
+    const notebook = await notebookOver(disk);
+    const plan = { ...samplePlan, order: "adopt" } as const;
+    const { storePath } = attempt;
+    const prev = {
+      running: storePath,
+      booted: "/nix/store/w",
+      profile: storePath,
+      generation: 1,
+      inContact: true,
+    };
+    await notebook.record({ on: "adopted", attempt, plan, prev });
+    await notebook.record({ on: "committed", bootId: "boot" });
+    return notebook;
+  };
+
+  test("says so until the device was rebooted, and never after", async () => {
+    const disk = memoryDisk();
+    const notebook = await adopted(disk);
+    expect(notebook.journal.last).toMatchObject({
+      rebootRequired: true,
+      message: "runs, is proven, and is what boots next; reboot for its kernel",
+    });
+    await notebook.forgetReboot();
+    const { last } = (await notebookOver(disk)).journal;
+    expect(last).toMatchObject({
+      rebootRequired: false,
+      message: "runs, is proven, and is what boots next",
+    });
+  });
+
+  test("stays as it was told where the disk is full, and the work goes on", async () => {
+    let full = false;
+    const whole = memoryDisk();
+    const disk = {
+      ...whole,
+      writeDurably: async (...file: Parameters<typeof whole.writeDurably>) => {
+        if (full) throw new AgentError("state", "the journal cannot be written", undefined);
+        await whole.writeDurably(...file);
+      },
+    };
+    const notebook = await adopted(disk);
+    full = true;
+    await notebook.forgetReboot();
+    await notebook.setRebootHold("waits for its window");
+    expect(notebook.journal.last?.rebootRequired).toBe(true);
+  });
+});

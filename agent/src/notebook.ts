@@ -1,6 +1,7 @@
 import type { RejectCodeName } from "@nix-ota/proto";
 import { FAILURE_REMEDY, REJECT_REMEDY, withRemedy } from "@nix-ota/proto/remedy";
 
+import { AgentError } from "./agent-error.ts";
 import { backoffMs } from "./backoff.ts";
 import type { Config } from "./config.ts";
 import type { Event } from "./events.ts";
@@ -17,6 +18,7 @@ import type { State } from "./states.ts";
 import { sentences } from "./states.ts";
 import type { Trust } from "./trust.ts";
 import { withFloor, withQuarantined, withoutCommitted, withoutQuarantined } from "./trust.ts";
+import { afterReboot, appliedSentence } from "./waits-for-reboot.ts";
 import { whatItIsAt } from "./what-it-is-at.ts";
 
 /**
@@ -37,6 +39,11 @@ export interface Notebook {
    * nothing. Not an event: the next report has it.
    */
   setRebootHold(reason: string | undefined): Promise<void>;
+  /**
+   * The device was rebooted: what was applied last waits for that no more, unless its first boot is
+   * still to come.
+   */
+  forgetReboot(): Promise<void>;
   /** Whether the server answers, for an attempt whose reboot, which nobody announces, is still to come. */
   setInContact(inContact: boolean): Promise<void>;
   /** Makes a changed trust record durable. */
@@ -74,6 +81,16 @@ export async function openNotebook(ports: Needs, config: Config): Promise<Notebo
     await ports.journal.write(next);
     journal = next;
     for (const event of next.pending) await ports.outbox.put(event);
+  };
+
+  /** Writes what is merely told: a full disk must not keep the agent from its work. */
+  const note = async (next: Journal) => {
+    try {
+      await write(next);
+    } catch (cause) {
+      if (!(cause instanceof AgentError) || cause.kind !== "state") throw cause;
+      ports.log("warn", cause.message, { cause: String(cause.cause).slice(0, 1000) });
+    }
   };
 
   const saveTrust = async (next: Trust) => {
@@ -129,7 +146,12 @@ export async function openNotebook(ports: Needs, config: Config): Promise<Notebo
       if (reason === journal.rebootHold) return;
       const { rebootHold: _, ...rest } = journal;
       const rebootHold = reason === undefined ? {} : { rebootHold: reason };
-      await write({ ...rest, ...rebootHold, pending: [] });
+      await note({ ...rest, ...rebootHold, pending: [] });
+    },
+    async forgetReboot() {
+      const last = afterReboot(journal.last, journal.machine.firstBoot);
+      if (last !== undefined && last !== journal.last)
+        await note({ ...journal, last, pending: [] });
     },
     async setInContact(inContact) {
       const { state, firstBoot } = journal.machine;
@@ -144,7 +166,7 @@ export async function openNotebook(ports: Needs, config: Config): Promise<Notebo
           ? {}
           : { firstBoot: { ...firstBoot, prev: { ...firstBoot.prev, inContact } } }),
       };
-      await write({ ...journal, machine, pending: [] });
+      await note({ ...journal, machine, pending: [] });
     },
     get progress() {
       return progress;
@@ -199,7 +221,9 @@ export async function openNotebook(ports: Needs, config: Config): Promise<Notebo
         since: now(),
         attemptSince: begins ? now() : journal.attemptSince,
         ...(progress === undefined ? {} : { fetch: progress }),
-        ...(ended === undefined ? heldAfter(event, before, journal.held) : { last: ended }),
+        ...(ended === undefined
+          ? { ...heldAfter(event, before, journal.held), ...lastAfter(event, journal) }
+          : { last: ended }),
         ...restOf(moved, now(), config, ports.chance.fraction()),
         eventNumber: journal.eventNumber + pending.length,
         pending,
@@ -223,6 +247,12 @@ function heldAfter(event: Event, { name }: State, held: string | undefined): { h
   if (event.on === "held") return { held: event.reason };
   if ("failure" in event) return { held: event.failure.message };
   return event.on === "inspected" && name === "staged" && held !== undefined ? { held } : {};
+}
+
+/** Where another system was booted, what was applied last waits for no reboot any more. */
+function lastAfter(event: Event, { last }: Journal): { last?: ReportedAttempt } {
+  const kept = event.on === "bootedThird" ? afterReboot(last, undefined) : undefined;
+  return kept === undefined ? {} : { last: kept };
 }
 
 /** An attempt began only after its floor was durable, so it tells of a floor that was lost since. */
@@ -310,8 +340,7 @@ function outcomeSentence({ outcome, by, rebootRequired }: Ending): string {
       ? `revision ${by.attempt.revision} took its place`
       : "a newer revision took its place";
   if (outcome !== "applied") return "";
-  const proven = "runs, is proven, and is what boots next";
-  return rebootRequired ? `${proven}; reboot for its kernel` : proven;
+  return appliedSentence(rebootRequired);
 }
 
 function messageOf(state: State): string {
@@ -320,11 +349,12 @@ function messageOf(state: State): string {
 }
 
 function quarantined(trust: Trust, { attempt, failure }: Ending): Trust {
-  const { channel, revision, payloadSha256 } = attempt;
+  const { channel, revision, payloadSha256, storePath } = attempt;
   return withQuarantined(trust, {
     channel,
     revision,
     payloadSha256,
+    storePath,
     failure: failure?.code ?? "TOOL_FAILED",
   });
 }

@@ -61,7 +61,7 @@ export async function runAgent(
 ): Promise<Rest> {
   const agent = await openAgent(ports, config);
   const endedBefore = agent.notebook.journal.last?.id;
-  await takeUp(agent);
+  await takeUp(agent, signal);
   const armed = keepArmed(agent);
   await armed(signal);
   ports.overseer.doing(doing(agent.notebook.journal));
@@ -234,7 +234,7 @@ async function pause(
 }
 
 /** Goes on where the journal says, or where the links say after a reboot. */
-export async function takeUp(agent: Agent): Promise<void> {
+export async function takeUp(agent: Agent, signal: AbortSignal): Promise<void> {
   const { notebook, ports } = agent;
   const { state } = notebook.journal.machine;
   const rebooted = notebook.journal.bootId !== (await ports.clock.bootId());
@@ -242,8 +242,9 @@ export async function takeUp(agent: Agent): Promise<void> {
   notebook.inspectAnew();
   // What a run came to before the reboot says nothing about the links after it.
   if (rebooted) await ports.activation.forget(undefined);
-  const event = await resumptionEvent(agent, rebooted);
+  const event = await resumptionEvent(agent, rebooted, signal);
   if (event !== undefined) await notebook.record(event);
+  if (rebooted) await notebook.forgetReboot();
 }
 
 /** The work of a state that waits for something: tidies, or sees what came about. Whether that moved the machine. */

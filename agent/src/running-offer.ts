@@ -2,7 +2,8 @@ import type { Agent } from "./agent.ts";
 import type { Attempt, Plan, WayBack } from "./attempt.ts";
 import { rebootRequired } from "./boot-parts.ts";
 import type { Event } from "./events.ts";
-import type { Generation } from "./ports/links.ts";
+import { knowsNoAttempt } from "./lost-journal.ts";
+import { firstWhole, systemsBefore } from "./systems-before.ts";
 import { committedOf } from "./trust.ts";
 
 /**
@@ -20,7 +21,7 @@ export async function runningOffer(
 ): Promise<Event> {
   const { notebook, ports, config } = agent;
   const running = attempt.storePath;
-  const { state, tally } = notebook.journal.machine;
+  const { state } = notebook.journal.machine;
   const plan: Plan = {
     order: "adopt",
     rebootRequired: await rebootRequired(ports, running),
@@ -48,8 +49,13 @@ export async function runningOffer(
     inContact: true,
     ...committedOf(notebook.trust, config.channel),
   };
-  const lost = attempted && tally.payloadSha256 === "" && notebook.journal.last === undefined;
-  const before = await systemBefore(agent, prev, lost, signal);
+  const lost = attempted && knowsNoAttempt(notebook.journal);
+  // Once the profile names what runs, a person switched in order, unless the journal is lost.
+  const [named, booted] = [profile.storePath, lost ? prev.booted : ""];
+  const systems = (await systemsBefore(agent, running)).filter(({ storePath }) =>
+    named === running ? storePath === booted : storePath === named,
+  );
+  const before = await firstWhole(agent, systems, signal);
   if (before === undefined) {
     await ports.links.root("prev", running);
     return { on: "adopted", attempt, plan, prev };
@@ -60,27 +66,4 @@ export async function runningOffer(
     });
   const { storePath, number } = before;
   return await unproven({ ...prev, running: storePath, profile: storePath, generation: number });
-}
-
-/**
- * The system to return to when what runs does not prove itself: what would be booted, or, once the
- * profile names what runs, what was booted. Undefined: there is none, or a person switched in order.
- */
-async function systemBefore(
-  { ports }: Agent,
-  { running, booted, profile, generation }: WayBack,
-  lost: boolean,
-  signal: AbortSignal,
-): Promise<Generation | undefined> {
-  const found =
-    profile !== running
-      ? { storePath: profile, number: generation }
-      : lost && booted !== running
-        ? (await ports.links.generations()).findLast(({ storePath }) => storePath === booted)
-        : undefined;
-  if (found === undefined || found.storePath === "") return undefined;
-  const whole =
-    (await ports.links.runnable(found.storePath, "bin/switch-to-configuration")) &&
-    (await ports.nix.isValid(found.storePath, signal)) !== false;
-  return whole ? found : undefined;
 }

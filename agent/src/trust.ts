@@ -28,6 +28,8 @@ export interface Quarantined {
   readonly revision: number;
   readonly payloadSha256: string;
   readonly failure: FailureCodeName;
+  /** The system that failed; absent in records that an older agent wrote. */
+  readonly storePath?: string;
 }
 
 /** What a device must never forget. */

@@ -46,7 +46,8 @@ export class World {
   interferedAfter = -1;
   byHand = "";
   revision = 0;
-  readonly quarantine = new Set<string>();
+  /** Payloads, each with the system that failed. */
+  readonly quarantine = new Map<string, string>();
   /** What happened, for the message of a failed property. */
   readonly history: string[] = [];
   readonly endings: Ending[] = [];
@@ -89,7 +90,8 @@ export class World {
     if (moved === undefined) return;
     this.events.add(event.on);
     if (event.on === "retryAsked") this.quarantine.clear();
-    if (moved.ending?.quarantine === true) this.quarantine.add(moved.ending.attempt.payloadSha256);
+    if (moved.ending?.quarantine === true)
+      this.quarantine.set(moved.ending.attempt.payloadSha256, moved.ending.attempt.storePath);
     if (moved.ending !== undefined) this.endings.push(moved.ending);
     if (moved.ending?.outcome === "applied") this.home = moved.ending.attempt.storePath;
     if (moved.ending !== undefined && before.name === "rollingBack" && event.on === "restored") {
@@ -195,6 +197,33 @@ export class World {
   overdue(): void {
     this.start();
     this.record({ on: "overdue", failure: { code: "OVERDUE", message: "nobody finished" } });
+  }
+
+  /**
+   * Both slots of the journal of a device decay that is stuck with what it has in quarantine, and its
+   * agent starts anew. What is not in quarantine is offered again and proves itself.
+   */
+  decay(): void {
+    const { state, firstBoot } = this.journal;
+    const { running, profile, home, committed } = this;
+    const failed = [...this.quarantine].find(([, storePath]) => storePath === running);
+    if (state.name !== "stuck" || firstBoot !== undefined) return;
+    if (failed === undefined || committed === failed[0]) return;
+    this.history.push("the journal of a stuck device is lost");
+    this.journal = initialMachine;
+    const attempt: Attempt = {
+      id: `attempt ${this.begun.length}`,
+      channel: "prod",
+      revision: this.revision,
+      payloadSha256: failed[0],
+      storePath: running,
+    };
+    this.begun.push(attempt);
+    const to = profile === running ? home : profile;
+    this.roots.set("prev", to);
+    const plan = { ...this.#plan("switch", to), rebootRequired: false, oneShot: false };
+    const prev = { ...this.#wayBack(), running: to, profile: to };
+    this.record({ on: "quarantinedRuns", attempt, plan, prev, failure: this.#failure() });
   }
 
   /** A person leaves what waits for its reboot, or what is committed. */

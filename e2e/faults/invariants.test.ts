@@ -3,7 +3,7 @@ import type { State } from "@nix-ota/agent/states";
 import { AgentState, DeviceEventSchema, Outcome } from "@nix-ota/proto/nixota/v1/device_pb";
 import { describe, expect, test } from "vitest";
 
-import { violations, whereIs } from "./invariants.ts";
+import { movedTooEarly, violations, whereIs } from "./invariants.ts";
 import type { Ending, Picture } from "./picture.ts";
 
 const OLD = "/nix/store/old";
@@ -105,20 +105,6 @@ describe("a device rests", () => {
     ["previous", ending({ ...at(OLD), trust: trust(), generations: [OLD] }, undone)],
     ["by hand", ending({ ...at(OTHER), trust: trust() }, undone)],
     [
-      "adrift",
-      ending(
-        {
-          running: NEW,
-          profile: OLD,
-          trust: {
-            ...trust(),
-            quarantine: [{ channel: "prod", ...FLOOR, failure: "NO_WAY_BACK" }],
-          },
-        },
-        undone,
-      ),
-    ],
-    [
       "stuck",
       ending(
         {
@@ -141,6 +127,7 @@ const broken: readonly (readonly [sentence: RegExp, ending: Ending])[] = [
   [/neither all new and committed/, ending({ bootDefault: OLD })],
   [/neither all new and committed/, ending({ trust: trust(OLD) })],
   [/neither all new and committed/, ending(at("/nix/store/strange"))],
+  [/neither all new and committed/, ending({ running: NEW, profile: OLD, trust: trust() }, undone)],
   [/stuck and does not say/, ending({ journal: stuck("") })],
   [
     /rests while accepted/,
@@ -194,5 +181,43 @@ const broken: readonly (readonly [sentence: RegExp, ending: Ending])[] = [
 describe("a device that does not keep its promise is told on", () => {
   test.each(broken)("%s", (sentence, one) => {
     expect(violations(one)).toEqual([expect.stringMatching(sentence)]);
+  });
+});
+
+describe("in the order prove-first, before the proof,", () => {
+  const state = (
+    name: "activating" | "committing",
+    order: "prove-first" | "switch",
+    before = OLD,
+  ) =>
+    ({
+      name,
+      attempt: { id: "one", channel: "prod", ...FLOOR, storePath: NEW },
+      plan: {
+        order,
+        rebootRequired: false,
+        oneShot: false,
+        healthCmd: "",
+        healthyBefore: true,
+        inspected: { bootId: "boot", ms: 0 },
+      },
+      prev: { running: OLD, booted: OLD, profile: before, generation: 1, inContact: true },
+    }) as const;
+  const boots = (profile: string, bootDefault: string) => ({ profile, bootDefault });
+
+  test.each([
+    ["the profile", boots(NEW, OLD)],
+    ["the boot default", boots(OLD, NEW)],
+  ])("%s must not have moved", (_what, moved) => {
+    expect(movedTooEarly(state("activating", "prove-first"), moved)).toBe(true);
+    expect(movedTooEarly(state("activating", "switch"), moved)).toBe(false);
+    expect(movedTooEarly(state("committing", "prove-first"), moved)).toBe(false);
+  });
+
+  test.each([
+    ["as they were", OLD, boots(OLD, OLD)],
+    ["with a profile that named what is gone", "", boots("/nix/store/gone", OLD)],
+  ])("both may stay %s", (_how, before, stayed) => {
+    expect(movedTooEarly(state("activating", "prove-first", before), stayed)).toBe(false);
   });
 });

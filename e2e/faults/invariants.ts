@@ -2,6 +2,7 @@
  * What must hold of a device at rest, whatever met it. Pure: it judges a picture, so that each rule
  * can be seen to fail.
  */
+import type { State } from "@nix-ota/agent/states";
 import { type Attempt, Outcome, AgentState } from "@nix-ota/proto/nixota/v1/device_pb";
 
 import { nameOf } from "../src/operator.ts";
@@ -17,11 +18,6 @@ export type Where =
   | "by hand"
   /** Neither forward nor back worked, and the device says so. */
   | "stuck"
-  /**
-   * What failed runs on, and is known as such, but nobody remembers that it has to be left: a journal
-   * was lost while the device was stuck.
-   */
-  | "adrift"
   /** None of these: running system, profile and boot default do not belong together. */
   | "broken";
 
@@ -43,16 +39,34 @@ export function violations(ending: Ending): string[] {
 export function whereIs({ picture, systems }: Ending): Where {
   const { running, profile, bootDefault, journal } = picture;
   if (journal?.machine.state.name === "stuck") return "stuck";
-  const { channels, quarantine } = picture.trust;
-  const committed = Object.values(channels).some(
+  const committed = Object.values(picture.trust.channels).some(
     (channel) => channel.committed?.storePath === running,
   );
-  if (systems.offered.includes(running ?? "") && !committed && quarantine.length > 0)
-    return "adrift";
   if (running === null || running !== profile || running !== bootDefault) return "broken";
   if (running === systems.previous) return "previous";
   if (running === systems.byHand) return "by hand";
   return systems.offered.includes(running) && committed ? "new" : "broken";
+}
+
+/**
+ * 1: in the order prove-first neither profile nor boot default move before the proof, so that a power
+ * cut boots the system of before by itself. Only activating and probation have anything to tell.
+ */
+export function movedTooEarly(
+  state: State,
+  {
+    profile,
+    bootDefault,
+  }: { readonly profile: string | null; readonly bootDefault: string | null },
+): boolean {
+  if (state.name !== "activating" && state.name !== "probation") return false;
+  const { attempt, plan, prev } = state;
+  // A profile that named nothing whole is no way back.
+  if (plan.order !== "prove-first" || prev.profile === "") return false;
+  return (
+    profile !== prev.profile ||
+    (bootDefault === attempt.storePath && prev.profile !== attempt.storePath)
+  );
 }
 
 function restsWell(ending: Ending): string[] {

@@ -76,7 +76,6 @@ const lastOutcomes: Record<Where, readonly string[]> = {
   // What was applied before somebody switched stays applied.
   "by hand": ["applied", "rolled_back", "failed", "external_change"],
   stuck: ["failed"],
-  adrift: [],
   broken: [],
 };
 

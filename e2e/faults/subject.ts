@@ -4,7 +4,7 @@ import { copyFile, readFile, rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 
-import type { State, StateName } from "@nix-ota/agent/states";
+import type { StateName } from "@nix-ota/agent/states";
 
 import { type AgentConfig, agentConfig } from "../src/agent-config.ts";
 import { bootDefault, profileSystem } from "../src/boot-default.ts";
@@ -14,6 +14,7 @@ import { HarnessError } from "../src/harness-error.ts";
 import type { ProcessHandle } from "../src/process-handle.ts";
 import { entryFile } from "../src/processes.ts";
 import { type Bench, HEALTH, type Lane, SECRET_FILE } from "./bench.ts";
+import { movedTooEarly } from "./invariants.ts";
 import { logLines, questionsAtRest } from "./log-lines.ts";
 import { commandLines, type Ending, pictureOf, recordsOf, rootsOf } from "./picture.ts";
 
@@ -71,8 +72,6 @@ export class Subject implements AsyncDisposable {
   readonly #commandLines = new Set<string>();
   readonly #noticed = new Set<string>();
   #highest = { floor: 0, commit: 0 };
-  /** What would boot before the attempt touched anything. */
-  #before = { attempt: "", boots: "" };
 
   private constructor(
     parts: Pick<Subject, "bench" | "lane" | "device" | "channel"> & {
@@ -261,10 +260,6 @@ export class Subject implements AsyncDisposable {
     // Between two looks that tell of one state the agent did not move. What is still being inspected
     // may have to go, so that a poisoned path can be fetched anew.
     if (state === undefined || state.name !== before.journal?.machine.state.name) return;
-    if (state.name === "staged" || state.name === "armed") {
-      const boots = await this.#boots();
-      this.#before = { attempt: state.attempt.id, boots };
-    }
     const needed =
       "plan" in state && state.plan?.order === "adopt"
         ? []
@@ -273,7 +268,13 @@ export class Subject implements AsyncDisposable {
           : "plan" in state && state.plan !== undefined
             ? ["staged"]
             : [];
-    if (await this.#movedTooEarly(state))
+    const boots = {
+      profile: await profileSystem(this.root),
+      bootDefault: (await bootDefault(this.root)).system,
+    };
+    const after = (await this.records()).journal?.machine.state;
+    // An administrator moves what he likes, and a move of the agent may have come between.
+    if (this.byHand === undefined && after?.name === state.name && movedTooEarly(state, boots))
       this.#noticed.add(`profile or boot default has moved in ${state.name}, before any proof`);
     for (const name of needed) {
       if (roots[name] === undefined) this.#noticed.add(`${name} is not rooted in ${state.name}`);
@@ -303,20 +304,6 @@ export class Subject implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.device[Symbol.asyncDispose]();
     await this.#agent?.exited;
-  }
-
-  /** In the order prove-first a power cut before the commit boots the system of before by itself. */
-  async #movedTooEarly(state: State): Promise<boolean> {
-    if (state.name !== "activating" && state.name !== "probation") return false;
-    if (state.plan.order !== "prove-first" || this.byHand !== undefined) return false;
-    const { attempt, boots } = this.#before;
-    return attempt === state.attempt.id && boots !== (await this.#boots());
-  }
-
-  /** What the profile names and what the boot loader starts by default. */
-  async #boots(): Promise<string> {
-    const { system } = await bootDefault(this.root);
-    return `${await profileSystem(this.root)} ${system}`;
   }
 
   async #start(stop?: Stop): Promise<void> {

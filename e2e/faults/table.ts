@@ -76,7 +76,7 @@ export const table: readonly Row[] = [
   ["serverGarbage",  "new",           "new",           "new",           "new",           "new",           "new",                     "new",         "new",            "new",              "previous",                "stuck|stuck|-dead"],
 
   ["journalTorn",    "new",           "new",           "new",           "new",           "new",           "new",                     "new",         "new",            "new",              "previous",                "stuck|stuck|-dead"],
-  ["journalLost",    "new",           "new",           "new",           "new",           "new",           "new",                     "new",         "new",            "new",              "previous",                "adrift|adrift|-dead"],
+  ["journalLost",    "new",           "new",           "new",           "new",           "new",           "new",                     "new",         "new",            "new",              "previous",                "stuck|stuck|-dead"  ],
   ["trustTorn",      "new",           "new",           "new",           "new",           "new",           "new",                     "new",         "new",            "new",              "previous",                "stuck|stuck|-dead"],
   ["trustLost",      "new",           "new",           "new",           "new",           "new",           "new",                     "new",         "new",            "new",              "previous",                "stuck|stuck|-dead"],
 
