@@ -50,8 +50,8 @@ export default defineConfig({
           testTimeout: 4 * MINUTE,
           hookTimeout: 6 * MINUTE,
           maxWorkers: 2,
-          // Devices that meet faults spend half of their time waiting.
-          maxConcurrency: 2,
+          // Devices that meet faults spend most of their time waiting.
+          maxConcurrency: 3,
           sequence: { groupOrder: 2 },
         },
       },

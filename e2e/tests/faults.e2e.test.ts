@@ -5,7 +5,7 @@ import { representativeCases } from "../faults/cases.ts";
 import { runCase } from "../faults/run-case.ts";
 
 /** As many as tests of a file run at a time. */
-const LANES = 2;
+const LANES = 3;
 
 let bench: Bench;
 const free: Lane[] = [];
