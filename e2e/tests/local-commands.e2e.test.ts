@@ -185,11 +185,10 @@ test("while an attempt runs a rollback says so and changes nothing", async () =>
     { timeoutMs: 90_000 },
   );
   const { code, stdout } = await fridge.command("rollback");
-  expect({ code, stdout }).toEqual({
-    code: 5,
-    stdout:
-      "busy is offered r4 of prod and is activating: the closure takes over the running system; ask again when that has ended\n",
-  });
+  expect(code).toBe(5);
+  expect(stdout).toMatch(
+    /^busy is offered r\d+ of prod and is activating: the closure takes over the running system; ask again when that has ended\n$/,
+  );
   await eventually(
     "what was asked for",
     async () => ((await fridge.resting()).every((link) => link === slow) ? true : undefined),
