@@ -27,7 +27,11 @@ const TRIES = 3;
 const LOOK_MS = 1_000;
 
 /** Going back must not depend on a network, nor on credentials that only the agent's service has. */
-const UNASKED = { got: "silence", message: "the dead-man asks no server" } as const;
+const UNASKED = {
+  got: "silence",
+  message: "the dead-man asks no server",
+  unasked: true,
+} as const;
 
 /**
  * What the dead-man does when it fires: nothing when the attempt has ended, or is committed. Else it

@@ -16,8 +16,8 @@ export type Answer<Value> =
       readonly message: string;
       readonly retryAfterMs: number;
     }
-  /** Nobody answered, or somebody who is not the server. */
-  | { readonly got: "silence"; readonly message: string };
+  /** Nobody answered, or somebody who is not the server. `unasked`: this program asks none, ever. */
+  | { readonly got: "silence"; readonly message: string; readonly unasked?: true };
 
 export interface Server {
   /** Proves who the device is, and keeps nothing of it on either side: no session, no enrolment. */

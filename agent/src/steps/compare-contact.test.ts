@@ -10,9 +10,12 @@ import { compareContact } from "./restore.ts";
 const never = new AbortController().signal;
 
 /** A device whose link is up after so many milliseconds. */
-async function deviceOnAir(afterMs: number): Promise<{ agent: Agent; waitedMs: () => number }> {
+async function deviceOnAir(
+  afterMs: number,
+  unasked: { readonly unasked?: true } = {},
+): Promise<{ agent: Agent; waitedMs: () => number }> {
   let nowMs = 0;
-  const silence = { got: "silence", message: "nobody is there" };
+  const silence = { got: "silence", message: "nobody is there", ...unasked };
   const refusal = { got: "refusal", reason: "unavailable", message: "later", retryAfterMs: 0 };
   const resolved =
     <Value>(value: Value) =>
@@ -62,5 +65,11 @@ test("one that ran all the while has a minute", async () => {
 test("a silence that nobody accused is not looked into", async () => {
   const { agent, waitedMs } = await deviceOnAir(200_000);
   expect(await compare(agent, false, true)).toEqual({ on: "restored", inContact: true });
+  expect(waitedMs()).toBe(0);
+});
+
+test("nobody waits for an answer where the server cannot be asked", async () => {
+  const { agent, waitedMs } = await deviceOnAir(200_000, { unasked: true });
+  expect(await compare(agent, true, true)).toEqual({ on: "restored", inContact: false });
   expect(waitedMs()).toBe(0);
 });

@@ -130,7 +130,8 @@ export const compareContact: Step<"compareContact"> = async (agent, effect, sign
   for (;;) {
     const answer = await checkIn(agent, signal, "a connection of its own");
     if (answer.got !== "silence") return { on: "restored", inContact: true };
-    if (ports.clock.monotonicMs() >= deadlineMs) return { on: "restored", inContact: false };
+    const over = answer.unasked === true || ports.clock.monotonicMs() >= deadlineMs;
+    if (over) return { on: "restored", inContact: false };
     await ports.clock.sleep(Math.min(1000, config.settings.rollback.retryMs), signal);
   }
 };

@@ -24,7 +24,7 @@ async function wholeness(
 }
 
 /** The same try may go well later: neither the closure nor the way back is to blame. */
-const unasked = (storePath: string): Event => ({
+const cannotTell = (storePath: string): Event => ({
   on: "unsecured",
   failure: {
     code: "TOOL_FAILED",
@@ -40,7 +40,7 @@ export const secure: Step<"secure"> = async (agent, { attempt }, signal) => {
     return noWayBack("/run/current-system names no system to return to; install one by hand first");
   await ports.links.root("prev", running);
   const back = await wholeness(agent, running, signal);
-  if (back === "nobody can tell") return unasked(running);
+  if (back === "nobody can tell") return cannotTell(running);
   if (back === "not whole") {
     return noWayBack(
       `${running} runs but is not whole in the store; repair it with \`nix-store --repair-path\``,
@@ -48,7 +48,7 @@ export const secure: Step<"secure"> = async (agent, { attempt }, signal) => {
   }
   // A wait for leave may have been long, and whoever deletes paths by force asks no root.
   const forward = await wholeness(agent, attempt.storePath, signal);
-  if (forward === "nobody can tell") return unasked(attempt.storePath);
+  if (forward === "nobody can tell") return cannotTell(attempt.storePath);
   if (forward === "not whole") {
     return {
       on: "unsecured",
