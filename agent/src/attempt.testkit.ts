@@ -1,4 +1,4 @@
-import type { Attempt, Plan } from "./attempt.ts";
+import type { Attempt, Plan, WayBack } from "./attempt.ts";
 
 /** An attempt as tests need one where nothing depends on which it is. */
 export const sampleAttempt: Attempt = {
@@ -17,4 +17,13 @@ export const samplePlan: Plan = {
   healthCmd: "",
   healthyBefore: true,
   inspected: { bootId: "boot", ms: 0 },
+};
+
+/** The way back of a device that ran what its first generation names. */
+export const sampleWayBack: WayBack = {
+  running: "/nix/store/r0",
+  booted: "/nix/store/r0",
+  profile: "/nix/store/r0",
+  generation: 1,
+  inContact: true,
 };

@@ -2,8 +2,8 @@ import { beforeEach, describe, expect, test } from "vitest";
 
 import { AgentError } from "./agent-error.ts";
 import type { Agent } from "./agent.ts";
-import { sampleAttempt } from "./attempt.testkit.ts";
-import type { Order, Plan, WayBack } from "./attempt.ts";
+import { sampleAttempt, sampleWayBack as prev } from "./attempt.testkit.ts";
+import type { Order, Plan } from "./attempt.ts";
 import { testConfig } from "./config.testkit.ts";
 import { noContact } from "./contact.ts";
 import { keepArmed } from "./dead-man-order.ts";
@@ -23,13 +23,6 @@ const planOf = (order: Order): Plan => ({
   healthyBefore: true,
   inspected: { bootId: "boot", ms: 0 },
 });
-const prev: WayBack = {
-  running: "/nix/store/r0",
-  booted: "/nix/store/r0",
-  profile: "/nix/store/r0",
-  generation: 1,
-  inContact: true,
-};
 
 let notebook: Notebook;
 let armed: string[];
@@ -55,11 +48,13 @@ function agent(): Agent {
 }
 
 describe("a dead-man is armed for an attempt that begins", () => {
+  const failure = { code: "HEALTH_FAILED", message: "it was sick" } as const;
   // oxfmt-ignore
   const begins: readonly (readonly [what: string, event: Event])[] = [
     ["with the first boot of what is committed",       { on: "firstBoot", attempt, plan: planOf("boot"), prev }],
     ["with a boot loader that fell back",              { on: "fellBack", attempt, plan: planOf("boot"), prev }],
     ["with a system that runs and nobody proved",      { on: "unprovenRuns", attempt, plan: planOf("adopt"), prev }],
+    ["with what is in quarantine and runs",            { on: "quarantinedRuns", attempt, plan: planOf("switch"), prev, failure }],
     ["with a person who goes back",                    { on: "rollbackAsked", attempt, plan: planOf("switch"), prev }],
   ];
 

@@ -1,10 +1,14 @@
 import { accessSync, constants } from "node:fs";
-import { join } from "node:path";
+import { resolve } from "node:path";
 
-/** Whether a program is there to be started: by its path, or in a folder of PATH. */
-export function hasProgram(program: string, path = "/usr/bin:/bin"): boolean {
-  if (program.includes("/")) return isExecutable(program);
-  return path.split(":").some((dir) => isExecutable(join(dir, program)));
+/**
+ * Whether a program is there to be started: by its path, or in a folder of PATH.
+ *
+ * @param cwd the folder in which it is started; its path, or one of PATH, may be relative to it.
+ */
+export function hasProgram(program: string, path = "/usr/bin:/bin", cwd = "."): boolean {
+  if (program.includes("/")) return isExecutable(resolve(cwd, program));
+  return path.split(":").some((dir) => isExecutable(resolve(cwd, dir, program)));
 }
 
 function isExecutable(path: string): boolean {

@@ -69,7 +69,7 @@ export class ProcessHandle {
     const [program, ...rest] = argv;
     if (program === undefined) throw new HarnessError("usage", "an empty argv cannot be started");
     const env = options.env ?? process.env;
-    if (!hasProgram(program, env["PATH"]))
+    if (!hasProgram(program, env["PATH"], options.cwd))
       throw new HarnessError("host", `${program} is not there; is it installed and executable?`);
     // It becomes the program: same pid.
     const setpriv = ["--pdeathsig", (options.orphanSignal ?? "SIGKILL").slice("SIG".length), "--"];

@@ -29,3 +29,11 @@ test("a secret in the Nix store is open whatever its mode, and cannot be closed"
     /file \/etc\/token is in the Nix store.*make a new secret$/,
   );
 });
+
+test("its commands are whole whatever the file is called", () => {
+  const file = "/etc/my token; reboot";
+  const closes = (mode: number) =>
+    exposure("admin token", { file, path: file, mode, uid: OWN }, OWN)?.split("close it with: ")[1];
+  expect(closes(0o100640)).toBe(`chmod 600 '${file}'`);
+  expect(closes(0o100604)).toBe(`chown 990 '${file}' && chmod 600 '${file}'`);
+});

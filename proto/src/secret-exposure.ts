@@ -1,4 +1,5 @@
 /** Who can read a file with a secret in it that should not. Pure. */
+import { shellWord } from "./shell-word.ts";
 
 /** As much of a file as says who can read it. */
 export interface SecretFile {
@@ -29,12 +30,13 @@ export function exposure(
   { file, path, mode, uid }: SecretFile,
   ownUid: number,
 ): string | undefined {
+  const word = shellWord(file);
   const bits = (mode & 0o777).toString(8);
   if (path.startsWith(STORE))
     return `the ${what} file ${file} is in the Nix store, where every user and every copy of the system has it; keep it outside and make a new secret`;
   if ((mode & OF_EVERYBODY) !== 0)
-    return `the ${what} file ${file} is open to every user (mode ${bits}); close it with: chown ${ownUid} ${file} && chmod 600 ${file}`;
+    return `the ${what} file ${file} is open to every user (mode ${bits}); close it with: chown ${ownUid} ${word} && chmod 600 ${word}`;
   if ((mode & OF_GROUP) !== 0 && uid === ownUid)
-    return `the ${what} file ${file} is open to its group (mode ${bits}); close it with: chmod 600 ${file}`;
+    return `the ${what} file ${file} is open to its group (mode ${bits}); close it with: chmod 600 ${word}`;
   return undefined;
 }

@@ -1,0 +1,71 @@
+import { describe, expect, test } from "vitest";
+
+import type { Agent } from "./agent.ts";
+import { sampleAttempt } from "./attempt.testkit.ts";
+import { testConfig } from "./config.testkit.ts";
+import { noContact } from "./contact.ts";
+import { heedRequests } from "./local-requests.ts";
+import { notebookOver } from "./notebook.testkit.ts";
+import type { Ports } from "./ports/ports.ts";
+import type { Reply } from "./request.ts";
+import { noTrust, withCommitted } from "./trust.ts";
+
+const never = new AbortController().signal;
+const OLD = "/nix/store/old";
+const { channel, revision, payloadSha256, storePath } = sampleAttempt;
+
+/** What comes of a rollback by hand on a device whose nix says this of the older system. */
+async function rollback(valid: boolean | undefined) {
+  const answer = async <T>(value: T) => await Promise.resolve(value);
+  const generations = [OLD, storePath].map((path, at) => ({ number: at + 1, storePath: path }));
+  let reply: Reply | undefined;
+  const ports = {
+    requests: {
+      pending: async () =>
+        await answer([{ id: "cccccccc", wish: { to: "rollback", payloadSha256, generation: 0 } }]),
+      answer: async (_id: string, given: Reply) => {
+        reply = given;
+        await answer(undefined);
+      },
+    },
+    links: {
+      running: async () => await answer(storePath),
+      booted: async () => await answer(storePath),
+      profile: async () => await answer(generations[1]),
+      generations: async () => await answer(generations),
+      runnable: async () => await answer(true),
+      root: async () => await answer(undefined),
+    },
+    nix: { isValid: async () => await answer(valid) },
+    health: { failedUnits: async () => await answer([]) },
+    log: () => undefined,
+  } as unknown as Ports;
+  const notebook = await notebookOver();
+  const committed = { revision, payloadSha256, storePath };
+  await notebook.setTrust(withCommitted(noTrust, channel, committed));
+  const agent: Agent = { ports, config: testConfig(), notebook, contact: noContact() };
+  return { event: await heedRequests(agent, never), reply: () => reply };
+}
+
+describe("a rollback by hand", () => {
+  test.each([
+    ["is whole", true],
+    ["is something that nix cannot judge, as on a full disk", undefined],
+  ])("goes to a system that %s", async (_what, valid) => {
+    const { event } = await rollback(valid);
+    expect(event).toMatchObject({
+      on: "rollbackAsked",
+      attempt: { id: "cccccccc", revision, storePath },
+      prev: { running: OLD, profile: OLD, generation: 1 },
+    });
+  });
+
+  test("is refused, with the remedy, where that system is not whole", async () => {
+    const { event, reply } = await rollback(false);
+    expect(event).toBeUndefined();
+    expect(reply()).toMatchObject({
+      status: 3,
+      sentence: expect.stringMatching(/generation 1 .* not whole .* --generation/) as string,
+    });
+  });
+});
