@@ -18,7 +18,7 @@ export async function takeUpAtBoot(
 ): Promise<void> {
   const agent = await openAgent(ports, config);
   const { notebook } = agent;
-  await takeUp(agent, signal);
+  await takeUp(agent);
   // The first boot of what was committed before is noticed while nothing else is under way.
   if (notebook.journal.machine.state.name === "idle") {
     const event = await workOnce(agent, signal);

@@ -108,18 +108,28 @@ test("one is armed anew for the return of an attempt that waited for its reboot"
   expect(armed).toEqual([attempt.id]);
 });
 
-test("an attempt goes on where the dead-man can be neither seen nor armed", async () => {
-  const full = new AgentError("state", "no space for the marker", undefined);
-  const deadMan = {
-    armed: async () => await Promise.resolve(false),
-    arm: async () => await Promise.reject(full),
-  };
+const full = new AgentError("state", "no space for the marker", undefined);
+const mute = new AgentError("tool", "the service manager does not answer", undefined);
+
+test.each([
+  ["armed for want of space", async () => await Promise.resolve(false), full],
+  ["seen", async () => await Promise.reject(mute), mute],
+])("an attempt goes on where the dead-man cannot be %s", async (_how, looked, cause) => {
+  const deadMan = { armed: looked, arm: async () => await Promise.reject(cause) };
   const said: string[] = [];
   const log = (_level: string, message: string) => void said.push(message);
   const ports = { deadMan, log } as unknown as Ports;
   await notebook.record({ on: "rollbackAsked", attempt, plan: planOf("switch"), prev });
   await keepArmed({ ...agent(), ports })(never);
-  expect(said).toEqual(["the dead-man could not be armed: no space for the marker"]);
+  expect(said).toEqual([`the dead-man could not be armed: ${cause.message}`]);
+});
+
+test("one that is armed already is not armed once more", async () => {
+  await notebook.record({ on: "rollbackAsked", attempt, plan: planOf("switch"), prev });
+  const one = agent();
+  const deadMan = { ...one.ports.deadMan, armed: async () => await Promise.resolve(true) };
+  await keepArmed({ ...one, ports: { ...one.ports, deadMan } })(never);
+  expect(armed).toEqual([]);
 });
 
 test("what is only to be recorded has nothing to go back to, and no dead-man", async () => {

@@ -128,7 +128,7 @@ async function goBack(
   const { notebook } = agent;
   // The agent may have gone on until it ended: the journal is looked at anew, and then the record.
   if (!concerns(notebook.journal, attemptId)) return false;
-  await takeUp(agent, signal);
+  await takeUp(agent);
   const { state } = notebook.journal.machine;
   if (concerns(notebook.journal, attemptId) && state.name !== "rollingBack") {
     await notebook.record({ on: "overdue", failure: overdueFailure(state, agentLived) });

@@ -65,15 +65,24 @@ export type Effect =
   | { readonly do: "compareContact"; readonly needed: boolean; readonly booted: boolean }
   /** Looks whether somebody repaired the device. */
   | { readonly do: "lookAround"; readonly attempt: Attempt }
+  /** Goes back from what is in quarantine where the journal that knew the way back is lost. */
+  | { readonly do: "leaveQuarantined" }
   /** Removes what ended attempts left: roots, results, envelopes. */
   | { readonly do: "tidy" };
 
 /**
  * GC roots: of the closure under way, of the way back and what its profile named, of the system from
- * before a first boot and what the boot loader falls back to at it, and of the one that a device is
- * stuck with, which its boot loader may still name.
+ * before a first boot and what the boot loader falls back to at it, of the one that a device is stuck
+ * with, which its boot loader may still name, and of the one that it is, or was, to return to.
  */
-export type RootName = "staged" | "prev" | "prev-profile" | "first-boot" | "fallback" | "stuck";
+export type RootName =
+  | "staged"
+  | "prev"
+  | "prev-profile"
+  | "first-boot"
+  | "fallback"
+  | "stuck"
+  | "return";
 
 /** What the boot loader shall start: always, and at the next boot alone. */
 export interface BootEntries {
@@ -86,8 +95,9 @@ export interface BootEntries {
 export function work({ state, firstBoot }: Machine): readonly Effect[] {
   switch (state.name) {
     case "idle":
+      // Before anything is tidied: the root of the way back is what is left of a lost journal.
       return firstBoot === undefined
-        ? [{ do: "tidy" }]
+        ? [{ do: "leaveQuarantined" }, { do: "tidy" }]
         : [{ do: "watchFirstBoot", firstBoot }, { do: "tidy" }];
     case "accepted":
       return [{ do: "preflight", attempt: state.attempt }];
@@ -113,6 +123,7 @@ export function work({ state, firstBoot }: Machine): readonly Effect[] {
     case "stuck":
       return [
         { do: "root", name: "stuck", storePath: state.attempt.storePath },
+        { do: "root", name: "return", storePath: state.prev.running },
         { do: "lookAround", attempt: state.attempt },
       ];
     default:

@@ -8,6 +8,7 @@ import { confirm } from "./steps/confirm.ts";
 import type { EffectResult, Step } from "./steps/effect-result.ts";
 import { copy, root } from "./steps/fetch-closure.ts";
 import { inspect } from "./steps/inspect.ts";
+import { leaveQuarantined } from "./steps/leave-quarantined.ts";
 import { lookAround } from "./steps/look-around.ts";
 import { preflight } from "./steps/preflight.ts";
 import { prove } from "./steps/prove.ts";
@@ -38,6 +39,7 @@ const steps: { readonly [Kind in Effect["do"]]: Step<Kind> } = {
   watchFirstBoot,
   compareContact,
   lookAround,
+  leaveQuarantined,
   tidy,
 };
 

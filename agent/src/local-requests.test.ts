@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 
+import { AgentError } from "./agent-error.ts";
 import type { Agent } from "./agent.ts";
 import { sampleAttempt } from "./attempt.testkit.ts";
 import { testConfig } from "./config.testkit.ts";
@@ -15,7 +16,7 @@ const OLD = "/nix/store/old";
 const { channel, revision, payloadSha256, storePath } = sampleAttempt;
 
 /** What comes of a rollback by hand on a device whose nix says this of the older system. */
-async function rollback(valid: boolean | undefined) {
+async function rollback(valid: boolean | undefined, root = async () => await Promise.resolve()) {
   const answer = async <T>(value: T) => await Promise.resolve(value);
   const generations = [OLD, storePath].map((path, at) => ({ number: at + 1, storePath: path }));
   let reply: Reply | undefined;
@@ -34,7 +35,7 @@ async function rollback(valid: boolean | undefined) {
       profile: async () => await answer(generations[1]),
       generations: async () => await answer(generations),
       runnable: async () => await answer(true),
-      root: async () => await answer(undefined),
+      root,
     },
     nix: { isValid: async () => await answer(valid) },
     health: { failedUnits: async () => await answer([]) },
@@ -66,6 +67,16 @@ describe("a rollback by hand", () => {
     expect(reply()).toMatchObject({
       status: 3,
       sentence: expect.stringMatching(/generation 1 .* not whole .* --generation/) as string,
+    });
+  });
+
+  test("is answered, and does not end the agent, where nothing can be written", async () => {
+    const full = new AgentError("state", "the root cannot be made", undefined);
+    const { event, reply } = await rollback(true, async () => await Promise.reject(full));
+    expect(event).toBeUndefined();
+    expect(reply()).toMatchObject({
+      status: 5,
+      sentence: expect.stringMatching(/the root cannot be made; look whether .* space/) as string,
     });
   });
 });

@@ -1,4 +1,5 @@
 /** Carries out what people at the device asked, as far as it is for the agent that runs. */
+import { AgentError } from "./agent-error.ts";
 import type { Agent } from "./agent.ts";
 import type { Attempt } from "./attempt.ts";
 import type { Event } from "./events.ts";
@@ -8,6 +9,7 @@ import { returnPlan } from "./return-plan.ts";
 import { sentences } from "./states.ts";
 import type { State } from "./states.ts";
 import { takeEnvelope } from "./take-envelope.ts";
+import { isWholeSystem } from "./whole-system.ts";
 
 /** Tells what came of requests that have ended, and takes up the next one: an event for the machine. */
 export async function heedRequests(agent: Agent, signal: AbortSignal): Promise<Event | undefined> {
@@ -15,13 +17,28 @@ export async function heedRequests(agent: Agent, signal: AbortSignal): Promise<E
   for (const request of await requests.pending()) {
     const reply = endOf(agent, request);
     const met =
-      reply ?? (isUnderWay(agent, request) ? undefined : await meet(agent, request, signal));
+      reply ?? (isUnderWay(agent, request) ? undefined : await tryToMeet(agent, request, signal));
     if (met === undefined) continue;
     if ("on" in met) return met;
     log("info", "answered a request", { wish: request.wish.to, ...met });
     await requests.answer(request.id, met);
   }
   return undefined;
+}
+
+/** A device that cannot do it, its disk being full, must not end its agent over it again and again. */
+async function tryToMeet(
+  agent: Agent,
+  request: Request,
+  signal: AbortSignal,
+): Promise<Event | Reply> {
+  try {
+    return await meet(agent, request, signal);
+  } catch (cause) {
+    if (!(cause instanceof AgentError) || (cause.kind !== "state" && cause.kind !== "tool"))
+      throw cause;
+    return notNow(`${cause.message}; look whether /nix and the state directory have space`);
+  }
 }
 
 /** The reply to a request whose attempt is over; undefined: it is not, or has not begun. */
@@ -75,7 +92,7 @@ async function rollback(
   { payloadSha256, generation }: { readonly payloadSha256: string; readonly generation: number },
   signal: AbortSignal,
 ): Promise<Event | Reply> {
-  const { links, nix } = ports;
+  const { links } = ports;
   const { channel } = config;
   const running = await links.running();
   const leaves = judgeRollback(notebook.trust, channel, running, payloadSha256);
@@ -85,10 +102,7 @@ async function rollback(
   const to = wayBackOf(profile, leaves.storePath, before?.storePath, generation);
   if ("sentence" in to) return to;
   const named = `generation ${to.number} (${to.storePath})`;
-  const whole =
-    (await nix.isValid(to.storePath, signal)) !== false &&
-    (await links.runnable(to.storePath, "bin/switch-to-configuration"));
-  if (!whole) {
+  if (!(await isWholeSystem(ports, to.storePath, signal))) {
     return refuse(
       `${named} is not whole in the store; repair it with \`nix-store --repair-path\`, or name another with --generation`,
     );

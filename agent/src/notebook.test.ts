@@ -166,7 +166,9 @@ describe("what was applied and waits for a reboot", () => {
       rebootRequired: true,
       message: "runs, is proven, and is what boots next; reboot for its kernel",
     });
-    await notebook.forgetReboot();
+    await notebook.forgetReboot("/nix/store/w");
+    expect(notebook.journal.last?.rebootRequired).toBe(true);
+    await notebook.forgetReboot(attempt.storePath);
     const { last } = (await notebookOver(disk)).journal;
     expect(last).toMatchObject({
       rebootRequired: false,
@@ -174,7 +176,7 @@ describe("what was applied and waits for a reboot", () => {
     });
   });
 
-  test("stays as it was told where the disk is full, and the work goes on", async () => {
+  test("is told where the disk is full, and written with the next move", async () => {
     let full = false;
     const whole = memoryDisk();
     const disk = {
@@ -186,8 +188,45 @@ describe("what was applied and waits for a reboot", () => {
     };
     const notebook = await adopted(disk);
     full = true;
-    await notebook.forgetReboot();
+    await notebook.forgetReboot(attempt.storePath);
     await notebook.setRebootHold("waits for its window");
-    expect(notebook.journal.last?.rebootRequired).toBe(true);
+    const { last, rebootHold } = notebook.journal;
+    expect([last?.rebootRequired, rebootHold]).toEqual([false, "waits for its window"]);
+    expect((await notebookOver(disk)).journal.last?.rebootRequired).toBe(true);
+    full = false;
+    await notebook.record({ on: "retryAsked", revision: 1 });
+    expect((await notebookOver(disk)).journal.last?.rebootRequired).toBe(false);
+  });
+});
+
+test("what led to a return is in quarantine for that, although the return failed as well", async () => {
+  const notebook = await notebookOver();
+  const healthy = { code: "HEALTH_FAILED", message: "it was sick" } as const;
+  const gone = { code: "NO_WAY_BACK", message: "it is gone" } as const;
+  for (const event of movesToReboot(sampleAttempt)) await notebook.record(event);
+  await notebook.record({ on: "bootedNew" });
+  await notebook.record({ on: "unproven", failure: healthy });
+  await notebook.record({ on: "prevGone", failure: gone });
+  const { revision, payloadSha256, storePath, channel } = sampleAttempt;
+  expect(notebook.journal.machine.state.name).toBe("stuck");
+  expect(notebook.trust.quarantine).toEqual([
+    { channel, revision, payloadSha256, storePath, failure: "HEALTH_FAILED" },
+  ]);
+});
+
+test("what was applied and waits for its first boot waits no more once another system was booted", async () => {
+  const notebook = await notebookOver();
+  const attempt = sampleAttempt;
+  for (const event of movesToReboot(attempt).slice(0, -1)) await notebook.record(event);
+  await notebook.record({ on: "activated" });
+  await notebook.record({ on: "proven" });
+  await notebook.record({ on: "committed", bootId: "boot" });
+  expect(notebook.journal.machine.firstBoot).toBeDefined();
+  await notebook.forgetReboot(attempt.storePath);
+  expect(notebook.journal.last?.rebootRequired).toBe(true);
+  await notebook.record({ on: "bootedThird" });
+  expect(notebook.journal.last).toMatchObject({
+    rebootRequired: false,
+    message: "was applied and is proven, but the device was booted into another system since",
   });
 });

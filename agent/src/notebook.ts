@@ -18,7 +18,7 @@ import type { State } from "./states.ts";
 import { sentences } from "./states.ts";
 import type { Trust } from "./trust.ts";
 import { withFloor, withQuarantined, withoutCommitted, withoutQuarantined } from "./trust.ts";
-import { afterReboot, appliedSentence } from "./waits-for-reboot.ts";
+import { appliedSentence, onceBooted, onceLeft } from "./waits-for-reboot.ts";
 import { whatItIsAt } from "./what-it-is-at.ts";
 
 /**
@@ -40,10 +40,10 @@ export interface Notebook {
    */
   setRebootHold(reason: string | undefined): Promise<void>;
   /**
-   * The device was rebooted: what was applied last waits for that no more, unless its first boot is
-   * still to come.
+   * The device was rebooted into this system: where that was applied last, it waits for a reboot no
+   * more, unless its first boot is still to be judged.
    */
-  forgetReboot(): Promise<void>;
+  forgetReboot(booted: string): Promise<void>;
   /** Whether the server answers, for an attempt whose reboot, which nobody announces, is still to come. */
   setInContact(inContact: boolean): Promise<void>;
   /** Makes a changed trust record durable. */
@@ -83,12 +83,13 @@ export async function openNotebook(ports: Needs, config: Config): Promise<Notebo
     for (const event of next.pending) await ports.outbox.put(event);
   };
 
-  /** Writes what is merely told: a full disk must not keep the agent from its work. */
+  /** For what is merely told: a full disk must not keep the agent from its work, and the next move writes it. */
   const note = async (next: Journal) => {
     try {
       await write(next);
     } catch (cause) {
       if (!(cause instanceof AgentError) || cause.kind !== "state") throw cause;
+      journal = next;
       ports.log("warn", cause.message, { cause: String(cause.cause).slice(0, 1000) });
     }
   };
@@ -148,10 +149,11 @@ export async function openNotebook(ports: Needs, config: Config): Promise<Notebo
       const rebootHold = reason === undefined ? {} : { rebootHold: reason };
       await note({ ...rest, ...rebootHold, pending: [] });
     },
-    async forgetReboot() {
-      const last = afterReboot(journal.last, journal.machine.firstBoot);
-      if (last !== undefined && last !== journal.last)
-        await note({ ...journal, last, pending: [] });
+    async forgetReboot(booted) {
+      const { last, machine } = journal;
+      if (last?.storePath !== booted || machine.firstBoot !== undefined) return;
+      const told = onceBooted(last);
+      if (told !== last) await note({ ...journal, last: told, pending: [] });
     },
     async setInContact(inContact) {
       const { state, firstBoot } = journal.machine;
@@ -166,7 +168,7 @@ export async function openNotebook(ports: Needs, config: Config): Promise<Notebo
           ? {}
           : { firstBoot: { ...firstBoot, prev: { ...firstBoot.prev, inContact } } }),
       };
-      await note({ ...journal, machine, pending: [] });
+      await write({ ...journal, machine, pending: [] });
     },
     get progress() {
       return progress;
@@ -203,7 +205,8 @@ export async function openNotebook(ports: Needs, config: Config): Promise<Notebo
       if (event.on === "retryAsked") {
         await saveTrust(withoutQuarantined(trust, config.channel, event.revision));
       }
-      if (moved.ending?.quarantine === true) await saveTrust(quarantined(trust, moved.ending));
+      if (moved.ending?.quarantine === true)
+        await saveTrust(quarantined(trust, before, moved.ending));
       const back = moved.ending === undefined ? trust : uncommitted(trust, before, moved.ending);
       if (back !== trust) await saveTrust(back);
 
@@ -251,8 +254,7 @@ function heldAfter(event: Event, { name }: State, held: string | undefined): { h
 
 /** Where another system was booted, what was applied last waits for no reboot any more. */
 function lastAfter(event: Event, { last }: Journal): { last?: ReportedAttempt } {
-  const kept = event.on === "bootedThird" ? afterReboot(last, undefined) : undefined;
-  return kept === undefined ? {} : { last: kept };
+  return event.on === "bootedThird" && last !== undefined ? { last: onceLeft(last) } : {};
 }
 
 /** An attempt began only after its floor was durable, so it tells of a floor that was lost since. */
@@ -348,7 +350,9 @@ function messageOf(state: State): string {
   return failure?.message ?? sentences[state.name];
 }
 
-function quarantined(trust: Trust, { attempt, failure }: Ending): Trust {
+/** What led to a return is what failed, also where the return failed as well. */
+function quarantined(trust: Trust, before: State, { attempt, failure: last }: Ending): Trust {
+  const failure = (before.name === "rollingBack" ? before.failure : undefined) ?? last;
   const { channel, revision, payloadSha256, storePath } = attempt;
   return withQuarantined(trust, {
     channel,

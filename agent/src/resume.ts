@@ -3,17 +3,12 @@ import { bootedNow } from "./booted-now.ts";
 import type { Event } from "./events.ts";
 import { firstBootCourse } from "./first-boot.ts";
 import { resumption } from "./machine.ts";
-import { quarantinedRuns } from "./quarantined-runs.ts";
 
 /** The event with which a start begins: what the record or the links say; undefined: the work again. */
-export async function resumptionEvent(
-  agent: Agent,
-  rebooted: boolean,
-  signal: AbortSignal,
-): Promise<Event | undefined> {
+export async function resumptionEvent(agent: Agent, rebooted: boolean): Promise<Event | undefined> {
   const { ports, notebook, config } = agent;
   const { state } = notebook.journal.machine;
-  if (!("attempt" in state)) return await quarantinedRuns(agent, signal);
+  if (!("attempt" in state)) return undefined;
   const how = resumption[state.name][rebooted ? "afterReboot" : "sameBoot"];
   const committed = notebook.trust.channels[config.channel]?.committed;
   if (how.startsWith("record") && committed?.attempt === state.attempt.id)

@@ -1,5 +1,6 @@
 import { AgentError } from "./agent-error.ts";
 import type { Agent } from "./agent.ts";
+import { bootedNow } from "./booted-now.ts";
 import { checkIn } from "./check-in.ts";
 import type { Config } from "./config.ts";
 import { noContact } from "./contact.ts";
@@ -61,7 +62,7 @@ export async function runAgent(
 ): Promise<Rest> {
   const agent = await openAgent(ports, config);
   const endedBefore = agent.notebook.journal.last?.id;
-  await takeUp(agent, signal);
+  await takeUp(agent);
   const armed = keepArmed(agent);
   await armed(signal);
   ports.overseer.doing(doing(agent.notebook.journal));
@@ -234,7 +235,7 @@ async function pause(
 }
 
 /** Goes on where the journal says, or where the links say after a reboot. */
-export async function takeUp(agent: Agent, signal: AbortSignal): Promise<void> {
+export async function takeUp(agent: Agent): Promise<void> {
   const { notebook, ports } = agent;
   const { state } = notebook.journal.machine;
   const rebooted = notebook.journal.bootId !== (await ports.clock.bootId());
@@ -242,9 +243,9 @@ export async function takeUp(agent: Agent, signal: AbortSignal): Promise<void> {
   notebook.inspectAnew();
   // What a run came to before the reboot says nothing about the links after it.
   if (rebooted) await ports.activation.forget(undefined);
-  const event = await resumptionEvent(agent, rebooted, signal);
+  const event = await resumptionEvent(agent, rebooted);
   if (event !== undefined) await notebook.record(event);
-  if (rebooted) await notebook.forgetReboot();
+  if (rebooted) await notebook.forgetReboot((await bootedNow(ports)).booted);
 }
 
 /** The work of a state that waits for something: tidies, or sees what came about. Whether that moved the machine. */

@@ -3,8 +3,9 @@ import type { Attempt, Plan, WayBack } from "./attempt.ts";
 import { rebootRequired } from "./boot-parts.ts";
 import type { Event } from "./events.ts";
 import { knowsNoAttempt } from "./lost-journal.ts";
-import { firstWhole, systemsBefore } from "./systems-before.ts";
+import type { Generation } from "./ports/links.ts";
 import { committedOf } from "./trust.ts";
+import { isWholeSystem } from "./whole-system.ts";
 
 /**
  * A manifest for the system that runs needs no activation. It needs a proof first where nobody has
@@ -50,12 +51,7 @@ export async function runningOffer(
     ...committedOf(notebook.trust, config.channel),
   };
   const lost = attempted && knowsNoAttempt(notebook.journal);
-  // Once the profile names what runs, a person switched in order, unless the journal is lost.
-  const [named, booted] = [profile.storePath, lost ? prev.booted : ""];
-  const systems = (await systemsBefore(agent, running)).filter(({ storePath }) =>
-    named === running ? storePath === booted : storePath === named,
-  );
-  const before = await firstWhole(agent, systems, signal);
+  const before = await systemBefore(agent, prev, lost, signal);
   if (before === undefined) {
     await ports.links.root("prev", running);
     return { on: "adopted", attempt, plan, prev };
@@ -66,4 +62,24 @@ export async function runningOffer(
     });
   const { storePath, number } = before;
   return await unproven({ ...prev, running: storePath, profile: storePath, generation: number });
+}
+
+/**
+ * The system to return to when what runs does not prove itself: what would be booted, or, once the
+ * profile names what runs, what was booted. Undefined: there is none, or a person switched in order.
+ */
+async function systemBefore(
+  { ports }: Agent,
+  { running, booted, profile, generation }: WayBack,
+  lost: boolean,
+  signal: AbortSignal,
+): Promise<Generation | undefined> {
+  const found =
+    profile !== running
+      ? { storePath: profile, number: generation }
+      : lost && booted !== running
+        ? (await ports.links.generations()).findLast(({ storePath }) => storePath === booted)
+        : undefined;
+  if (found === undefined || found.storePath === "") return undefined;
+  return (await isWholeSystem(ports, found.storePath, signal)) ? found : undefined;
 }

@@ -108,6 +108,7 @@ export const systemLinks: Links = {
   root: async (name, storePath) => {
     await pointTo(`${ROOTS}/${name}`, storePath);
   },
+  rooted: async (name) => await target(`${ROOTS}/${name}`),
   unroot: async (name) => {
     await rm(`${ROOTS}/${name}`, { force: true });
   },

@@ -37,6 +37,8 @@ export class World {
   readonly store = new Set([FACTORY]);
   readonly roots = new Map<string, string>();
   journal: Machine = initialMachine;
+  /** Whether the journal was lost, and nobody has looked around since. */
+  lost = false;
   /** Payload and attempt of the trust record, and the system from before it. */
   committed = "";
   committedBy = "";
@@ -101,6 +103,7 @@ export class World {
         this.committed = before.prev.committed?.payloadSha256 ?? "";
     }
     this.journal = moved.machine;
+    this.lost = false;
     const { state } = this.journal;
     this.history.push(
       `${before.name} ${event.on} ${state.name}; ${this.running} ${this.profile} ${this.bootDefault}`,
@@ -120,7 +123,12 @@ export class World {
   offer(newer: boolean): void {
     // Who waits looks around before it asks.
     const { state: before } = this.journal;
-    if (before.name === "idle" || before.name === "stuck") this.work();
+    if (before.name === "idle" || before.name === "stuck") {
+      const { bootId } = this;
+      if (!this.work()) return this.start();
+      // Whoever reboots asks nothing any more.
+      if (this.bootId !== bootId) return;
+    }
     if (newer || this.revision === 0) this.revision += 1;
     const payloadSha256 = `payload ${this.revision}`;
     const { state } = this.journal;
@@ -200,30 +208,44 @@ export class World {
   }
 
   /**
-   * Both slots of the journal of a device decay that is stuck with what it has in quarantine, and its
-   * agent starts anew. What is not in quarantine is offered again and proves itself.
+   * Both slots of the journal of a device decay that is stuck with what it has in quarantine. What is
+   * not in quarantine is offered again and proves itself.
    */
   decay(): void {
     const { state, firstBoot } = this.journal;
-    const { running, profile, home, committed } = this;
-    const failed = [...this.quarantine].find(([, storePath]) => storePath === running);
-    if (state.name !== "stuck" || firstBoot !== undefined) return;
-    if (failed === undefined || committed === failed[0]) return;
-    this.history.push("the journal of a stuck device is lost");
-    this.journal = initialMachine;
+    const known = this.roots.has("return") && this.#failed !== undefined;
+    if (state.name === "stuck" && firstBoot === undefined && known) {
+      this.history.push("the journal of a stuck device is lost");
+      this.journal = initialMachine;
+      this.lost = true;
+    }
+  }
+
+  /** The payload in quarantine that runs. */
+  get #failed(): string | undefined {
+    const { running, committed } = this;
+    const found = [...this.quarantine].find(([, storePath]) => storePath === running)?.[0];
+    return found === committed ? undefined : found;
+  }
+
+  #leaveQuarantined(): Event | undefined {
+    const failed = this.#failed;
+    const to = this.roots.get("return");
+    if (!this.lost || failed === undefined || to === undefined || to === this.running)
+      return undefined;
     const attempt: Attempt = {
       id: `attempt ${this.begun.length}`,
       channel: "prod",
       revision: this.revision,
-      payloadSha256: failed[0],
-      storePath: running,
+      payloadSha256: failed,
+      storePath: this.running,
     };
     this.begun.push(attempt);
-    const to = profile === running ? home : profile;
-    this.roots.set("prev", to);
     const plan = { ...this.#plan("switch", to), rebootRequired: false, oneShot: false };
-    const prev = { ...this.#wayBack(), running: to, profile: to };
-    this.record({ on: "quarantinedRuns", attempt, plan, prev, failure: this.#failure() });
+    this.roots.set("prev", to);
+    const profile = this.profile === this.running ? to : this.profile;
+    const prev = { ...this.#wayBack(), running: to, profile };
+    return { on: "quarantinedRuns", attempt, plan, prev, failure: this.#failure() };
   }
 
   /** A person leaves what waits for its reboot, or what is committed. */
@@ -391,6 +413,7 @@ export class World {
         this.recorded.add(effect.attempt.id);
         return { on: "committed", bootId: `${this.bootId}` };
       case "restore": {
+        this.roots.set("return", effect.prev.running);
         const home =
           this.running === effect.prev.running ||
           (effect.reach === "profile" && this.running === effect.prev.profile);
@@ -421,11 +444,17 @@ export class World {
         ));
         this.home = this.running;
         return { on: "repaired" };
+      case "leaveQuarantined":
+        return this.#leaveQuarantined();
       case "tidy":
+        // A reboot had repaired it before the journal was lost: what runs is all that is known.
+        if (this.lost) this.home = this.running;
+        this.lost = false;
         this.roots.delete("staged");
         this.roots.delete("prev");
         this.roots.delete("prev-profile");
         this.roots.delete("stuck");
+        this.roots.delete("return");
         if (this.journal.firstBoot === undefined) {
           this.roots.delete("first-boot");
           this.roots.delete("fallback");

@@ -274,7 +274,12 @@ export class Subject implements AsyncDisposable {
     };
     const after = (await this.records()).journal?.machine.state;
     // An administrator moves what he likes, and a move of the agent may have come between.
-    if (this.byHand === undefined && after?.name === state.name && movedTooEarly(state, boots))
+    if (
+      this.byHand === undefined &&
+      after?.name === state.name &&
+      movedTooEarly(state, boots) &&
+      movedTooEarly(after, boots)
+    )
       this.#noticed.add(`profile or boot default has moved in ${state.name}, before any proof`);
     for (const name of needed) {
       if (roots[name] === undefined) this.#noticed.add(`${name} is not rooted in ${state.name}`);

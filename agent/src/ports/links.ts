@@ -20,6 +20,8 @@ export interface Links {
   runnable(storePath: string, program: SystemProgram): Promise<boolean>;
   /** Points a GC root at a path, valid or not yet. */
   root(name: RootName, storePath: string): Promise<void>;
+  /** What such a root points at; empty when it is absent. */
+  rooted(name: RootName): Promise<string>;
   unroot(name: RootName): Promise<void>;
   /** Keeps a committed system and drops the root of the one before. */
   rootCommitted(committed: CommittedRoot): Promise<void>;

@@ -1,7 +1,9 @@
+import { AgentError } from "../agent-error.ts";
 import type { Agent } from "../agent.ts";
 import type { Attempt, WayBack } from "../attempt.ts";
 import { checkIn } from "../check-in.ts";
 import type { Event } from "../events.ts";
+import { isWholeSystem } from "../whole-system.ts";
 import { writeEntries } from "./boot-entries.ts";
 import type { Step } from "./effect-result.ts";
 import { NEEDS_REBOOT, runSwitch } from "./run-switch.ts";
@@ -19,6 +21,7 @@ const unrestored = (message: string): Event => ({
 export const restore: Step<"restore"> = async (agent, effect, signal) => {
   const { attempt, prev, reach, tries, entries } = effect;
   const { ports } = agent;
+  await keepKnown(agent, prev.running);
   // An agent that hung or died may have left a switch running, and nothing may switch beside a return.
   for (const run of ["activate", "entries"])
     await ports.activation.end(`${attempt.id}-${run}`, signal);
@@ -45,6 +48,16 @@ export const restore: Step<"restore"> = async (agent, effect, signal) => {
   return undefined;
 };
 
+/** A root that outlives the journal. A full disk is no reason not to go back. */
+async function keepKnown({ ports }: Agent, storePath: string): Promise<void> {
+  try {
+    await ports.links.root("return", storePath);
+  } catch (cause) {
+    if (!(cause instanceof AgentError)) throw cause;
+    ports.log("warn", cause.message, { cause: String(cause.cause).slice(0, 1000) });
+  }
+}
+
 /** A device must not be rebooted towards a system that is not there. */
 async function goneFrom(
   { ports }: Agent,
@@ -52,10 +65,7 @@ async function goneFrom(
   signal: AbortSignal,
 ): Promise<Event | undefined> {
   for (const system of new Set([running, profile])) {
-    if (system === "") continue;
-    const runnable = await ports.links.runnable(system, "bin/switch-to-configuration");
-    // Nix that cannot tell, as on a full disk, is no reason to stay with what failed.
-    if (runnable && (await ports.nix.isValid(system, signal)) !== false) continue;
+    if (system === "" || (await isWholeSystem(ports, system, signal))) continue;
     return {
       on: "prevGone",
       failure: {

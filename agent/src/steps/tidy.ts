@@ -7,6 +7,7 @@ export const tidy: Step<"tidy"> = async ({ ports, notebook }, _effect, signal) =
   await ports.links.unroot("prev");
   await ports.links.unroot("prev-profile");
   await ports.links.unroot("stuck");
+  await ports.links.unroot("return");
   if (notebook.journal.machine.firstBoot === undefined) {
     await ports.links.unroot("first-boot");
     await ports.links.unroot("fallback");
