@@ -16,7 +16,11 @@ const OLD = "/nix/store/old";
 const { channel, revision, payloadSha256, storePath } = sampleAttempt;
 
 /** What comes of a rollback by hand on a device whose nix says this of the older system. */
-async function rollback(valid: boolean | undefined, root = async () => await Promise.resolve()) {
+async function rollback(
+  valid: boolean | undefined,
+  root = async () => await Promise.resolve(),
+  writes = root,
+) {
   const answer = async <T>(value: T) => await Promise.resolve(value);
   const generations = [OLD, storePath].map((path, at) => ({ number: at + 1, storePath: path }));
   let reply: Reply | undefined;
@@ -25,8 +29,8 @@ async function rollback(valid: boolean | undefined, root = async () => await Pro
       pending: async () =>
         await answer([{ id: "cccccccc", wish: { to: "rollback", payloadSha256, generation: 0 } }]),
       answer: async (_id: string, given: Reply) => {
+        await writes();
         reply = given;
-        await answer(undefined);
       },
     },
     links: {
@@ -72,11 +76,20 @@ describe("a rollback by hand", () => {
 
   test("is answered, and does not end the agent, where nothing can be written", async () => {
     const full = new AgentError("state", "the root cannot be made", undefined);
-    const { event, reply } = await rollback(true, async () => await Promise.reject(full));
+    const none = async () => await Promise.reject(full);
+    const { event, reply } = await rollback(true, none, async () => await Promise.resolve());
     expect(event).toBeUndefined();
     expect(reply()).toMatchObject({
       status: 5,
-      sentence: expect.stringMatching(/the root cannot be made; look whether .* space/) as string,
+      sentence: expect.stringMatching(
+        /the root cannot be made; look whether .* ask again/,
+      ) as string,
     });
+  });
+
+  test("stands where not even the answer can be written", async () => {
+    const full = new AgentError("state", "the answer cannot be written", undefined);
+    const { event, reply } = await rollback(true, async () => await Promise.reject(full));
+    expect([event, reply()]).toEqual([undefined, undefined]);
   });
 });

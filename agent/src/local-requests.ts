@@ -1,4 +1,6 @@
 /** Carries out what people at the device asked, as far as it is for the agent that runs. */
+import { withRemedy } from "@nix-ota/proto/remedy";
+
 import { AgentError } from "./agent-error.ts";
 import type { Agent } from "./agent.ts";
 import type { Attempt } from "./attempt.ts";
@@ -21,23 +23,42 @@ export async function heedRequests(agent: Agent, signal: AbortSignal): Promise<E
     if (met === undefined) continue;
     if ("on" in met) return met;
     log("info", "answered a request", { wish: request.wish.to, ...met });
-    await requests.answer(request.id, met);
+    // Where even the answer cannot be written the wish stands, and is looked at again at the next poll.
+    await unlessUnable(agent, async () => await requests.answer(request.id, met));
   }
   return undefined;
 }
 
-/** A device that cannot do it, its disk being full, must not end its agent over it again and again. */
 async function tryToMeet(
   agent: Agent,
   request: Request,
   signal: AbortSignal,
 ): Promise<Event | Reply> {
+  const tried = await unlessUnable(agent, async () => await meet(agent, request, signal));
+  return tried.could ? tried.value : notNow(`${tried.sentence}; ask again then`);
+}
+
+type Tried<Value> =
+  | { readonly could: true; readonly value: Value }
+  | { readonly could: false; readonly sentence: string };
+
+/**
+ * A device that cannot do something, its disk being full, must not end its agent over it at each
+ * start.
+ */
+async function unlessUnable<Value>(
+  { ports }: Agent,
+  act: () => Promise<Value>,
+): Promise<Tried<Value>> {
   try {
-    return await meet(agent, request, signal);
+    return { could: true, value: await act() };
   } catch (cause) {
     if (!(cause instanceof AgentError) || (cause.kind !== "state" && cause.kind !== "tool"))
       throw cause;
-    return notNow(`${cause.message}; look whether /nix and the state directory have space`);
+    ports.log("error", cause.message, { cause: String(cause.cause).slice(0, 1000) });
+    const remedy = "look whether its disk is full or read-only";
+    const sentence = cause.kind === "tool" ? cause.message : withRemedy(cause.message, remedy);
+    return { could: false, sentence };
   }
 }
 

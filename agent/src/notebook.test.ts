@@ -230,3 +230,29 @@ test("what was applied and waits for its first boot waits no more once another s
     message: "was applied and is proven, but the device was booted into another system since",
   });
 });
+
+test("an event that the outbox cannot take stays in the journal until it can", async () => {
+  let full = false;
+  const whole = memoryDisk();
+  const disk = {
+    ...whole,
+    writeDurably: async (...file: Parameters<typeof whole.writeDurably>) => {
+      if (full && file[0] === "/state/outbox")
+        throw new AgentError("state", "the event cannot be written", undefined);
+      await whole.writeDurably(...file);
+    },
+  };
+  const notebook = await notebookOver(disk);
+  full = true;
+  await expect(notebook.record({ on: "accepted", attempt: sampleAttempt })).rejects.toThrow(
+    "the event cannot be written",
+  );
+  expect(notebook.journal.machine.state.name).toBe("accepted");
+  full = false;
+  await notebook.record({ on: "fit" });
+  const told = await outbox(disk, "/state").oldest(9);
+  expect(told.map(({ number, state }) => [number, state])).toEqual([
+    [1, "accepted"],
+    [2, "fetching"],
+  ]);
+});

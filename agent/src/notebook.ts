@@ -77,10 +77,17 @@ export async function openNotebook(ports: Needs, config: Config): Promise<Notebo
   // A crash may have come between journal and outbox. An event that was put already stays single.
   for (const event of journal.pending) await ports.outbox.put(event);
 
+  /** Events that the outbox could not take: they stay in the journal until it can. */
+  let unput: readonly ReportedEvent[] = [];
   const write = async (next: Journal) => {
-    await ports.journal.write(next);
-    journal = next;
-    for (const event of next.pending) await ports.outbox.put(event);
+    const whole = { ...next, pending: [...unput, ...next.pending] };
+    await ports.journal.write(whole);
+    journal = whole;
+    unput = whole.pending;
+    for (const event of whole.pending) {
+      await ports.outbox.put(event);
+      unput = unput.slice(1);
+    }
   };
 
   /** For what is merely told: a full disk must not keep the agent from its work, and the next move writes it. */

@@ -413,7 +413,7 @@ export class World {
         this.recorded.add(effect.attempt.id);
         return { on: "committed", bootId: `${this.bootId}` };
       case "restore": {
-        this.roots.set("return", effect.prev.running);
+        this.roots.set("return", effect.attempt.stuck?.prev.running ?? effect.prev.running);
         const home =
           this.running === effect.prev.running ||
           (effect.reach === "profile" && this.running === effect.prev.profile);

@@ -2,6 +2,7 @@ import { knowsNoAttempt } from "../lost-journal.ts";
 import { returnPlan } from "../return-plan.ts";
 import { committedOf } from "../trust.ts";
 import type { Step } from "./effect-result.ts";
+import { rootIfRoom } from "./root-if-room.ts";
 
 /**
  * A device that is stuck and loses its journal: what failed runs on, and nobody remembers that it has
@@ -20,7 +21,7 @@ export const leaveQuarantined: Step<"leaveQuarantined"> = async (agent) => {
   if (failed === undefined || channels[channel]?.committed?.storePath === running) return undefined;
   const before = await links.rooted("return");
   if (before === "" || before === running) return undefined;
-  await links.root("prev", before);
+  await rootIfRoom(agent, "prev", before);
   const named = (await links.profile()).storePath;
   const profile = named === "" || named === running ? before : named;
   const { revision, payloadSha256, failure } = failed;
@@ -39,7 +40,7 @@ export const leaveQuarantined: Step<"leaveQuarantined"> = async (agent) => {
     },
     failure: {
       code: failure,
-      message: `r${revision} failed on this device before and runs, and the journal that knew of its return is lost, so the device goes back once more; look whether its disk is sound, and publish a higher revision`,
+      message: `r${revision} is in quarantine (${failure}) and runs, and the journal that knew of its return is lost, so the device goes back once more; look whether its disk is sound, and publish a higher revision`,
     },
   };
 };

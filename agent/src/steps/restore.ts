@@ -1,4 +1,3 @@
-import { AgentError } from "../agent-error.ts";
 import type { Agent } from "../agent.ts";
 import type { Attempt, WayBack } from "../attempt.ts";
 import { checkIn } from "../check-in.ts";
@@ -6,6 +5,7 @@ import type { Event } from "../events.ts";
 import { isWholeSystem } from "../whole-system.ts";
 import { writeEntries } from "./boot-entries.ts";
 import type { Step } from "./effect-result.ts";
+import { rootIfRoom } from "./root-if-room.ts";
 import { NEEDS_REBOOT, runSwitch } from "./run-switch.ts";
 import { switchedByOthers } from "./switched-by-others.ts";
 
@@ -21,7 +21,8 @@ const unrestored = (message: string): Event => ({
 export const restore: Step<"restore"> = async (agent, effect, signal) => {
   const { attempt, prev, reach, tries, entries } = effect;
   const { ports } = agent;
-  await keepKnown(agent, prev.running);
+  // What a stuck device could not return to stays known while a newer release is tried there.
+  await rootIfRoom(agent, "return", attempt.stuck?.prev.running ?? prev.running);
   // An agent that hung or died may have left a switch running, and nothing may switch beside a return.
   for (const run of ["activate", "entries"])
     await ports.activation.end(`${attempt.id}-${run}`, signal);
@@ -47,16 +48,6 @@ export const restore: Step<"restore"> = async (agent, effect, signal) => {
   }
   return undefined;
 };
-
-/** A root that outlives the journal. A full disk is no reason not to go back. */
-async function keepKnown({ ports }: Agent, storePath: string): Promise<void> {
-  try {
-    await ports.links.root("return", storePath);
-  } catch (cause) {
-    if (!(cause instanceof AgentError)) throw cause;
-    ports.log("warn", cause.message, { cause: String(cause.cause).slice(0, 1000) });
-  }
-}
 
 /** A device must not be rebooted towards a system that is not there. */
 async function goneFrom(

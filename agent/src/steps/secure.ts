@@ -18,6 +18,8 @@ async function wholeness(
   signal: AbortSignal,
 ): Promise<Wholeness> {
   const registered = await ports.nix.isValid(storePath, signal);
+  // Who was asked to end, or has run out of time, was not answered either.
+  signal.throwIfAborted();
   if (registered === undefined) return "nobody can tell";
   const runnable = await ports.links.runnable(storePath, "bin/switch-to-configuration");
   return registered && runnable ? "whole" : "not whole";
