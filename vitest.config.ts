@@ -24,8 +24,8 @@ export default defineConfig({
           exclude: [...configDefaults.exclude, "**/*.db.test.ts", "**/*.e2e.test.ts"],
           // Rules keep nothing between calls; loading them anew for every file takes longer than the tests.
           isolate: false,
-          // By itself vitest leaves one of two cores idle.
-          maxWorkers: Math.max(2, availableParallelism() - 1),
+          // One more than there are cores: many of these tests wait for processes that they start.
+          maxWorkers: availableParallelism() + 1,
           testTimeout: MINUTE,
           sequence: { groupOrder: 0 },
         },
