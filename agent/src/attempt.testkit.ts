@@ -1,4 +1,5 @@
 import type { Attempt, Plan, WayBack } from "./attempt.ts";
+import type { Event } from "./events.ts";
 
 /** An attempt as tests need one where nothing depends on which it is. */
 export const sampleAttempt: Attempt = {
@@ -27,3 +28,20 @@ export const sampleWayBack: WayBack = {
   generation: 1,
   inContact: true,
 };
+
+/** What moves a device from an offer to the wait for its reboot. */
+export function movesToReboot(
+  attempt: Attempt,
+  plan: Plan = samplePlan,
+  prev: WayBack = sampleWayBack,
+): readonly Event[] {
+  return [
+    { on: "accepted", attempt },
+    { on: "fit" },
+    { on: "fetched" },
+    { on: "inspected", plan },
+    { on: "cleared" },
+    { on: "secured", prev },
+    { on: "needsReboot" },
+  ];
+}

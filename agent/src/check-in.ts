@@ -19,6 +19,7 @@ export async function checkIn(
   over: Parameters<Server["checkIn"]>[1] = "whatever is open",
 ): Promise<Answer<Directive>> {
   const { ports, contact } = agent;
+  await agent.notebook.putEvents();
   const inventory = await inventoryOf(agent, signal);
   const described = JSON.stringify({ ...inventory, nixFreeBytes: 0 });
   const report = await reportOf(agent, described === contact.inventory ? undefined : inventory);

@@ -2,7 +2,7 @@ import { beforeEach, describe, expect, test } from "vitest";
 
 import { AgentError } from "./agent-error.ts";
 import type { Agent } from "./agent.ts";
-import { sampleAttempt, sampleWayBack as prev } from "./attempt.testkit.ts";
+import { movesToReboot, sampleAttempt, sampleWayBack as prev } from "./attempt.testkit.ts";
 import type { Order, Plan } from "./attempt.ts";
 import { testConfig } from "./config.testkit.ts";
 import { noContact } from "./contact.ts";
@@ -90,17 +90,8 @@ test("an attempt that arms it by itself is not even looked at", async () => {
 test("one is armed anew for the return of an attempt that waited for its reboot", async () => {
   const keep = keepArmed(agent());
   const plan = planOf("boot");
-  const events: readonly Event[] = [
-    { on: "accepted", attempt },
-    { on: "fit" },
-    { on: "fetched" },
-    { on: "inspected", plan },
-    { on: "cleared" },
-    { on: "secured", prev },
-    { on: "needsReboot" },
-    { on: "rollbackAsked", attempt, plan, prev },
-  ];
-  for (const event of events) {
+  const asked: Event = { on: "rollbackAsked", attempt, plan, prev };
+  for (const event of [...movesToReboot(attempt, plan, prev), asked]) {
     await notebook.record(event);
     await keep(never);
   }

@@ -1,5 +1,6 @@
 /** What each state does, as data. The executor gives every kind its hands. */
 import type { Attempt, FirstBoot, Plan, WayBack } from "./attempt.ts";
+import { firstWayBack } from "./first-way-back.ts";
 import type { Machine } from "./machine.ts";
 import type { Reach, State } from "./states.ts";
 import { unreachable } from "./unreachable.ts";
@@ -9,8 +10,16 @@ export type Action = "switch" | "boot" | "test";
 export type Effect =
   /** Checks space and that the state directory can be written. */
   | { readonly do: "preflight"; readonly attempt: Attempt }
-  /** Keeps a path, valid or not yet, from garbage collection. */
-  | { readonly do: "root"; readonly name: RootName; readonly storePath: string }
+  /**
+   * Keeps a path, valid or not yet, from garbage collection. `ifRoom`: a full disk does not keep the
+   * state from the rest of its work.
+   */
+  | {
+      readonly do: "root";
+      readonly name: RootName;
+      readonly storePath: string;
+      readonly ifRoom?: true;
+    }
   /** Copies the closure from the caches. */
   | { readonly do: "copy"; readonly attempt: Attempt }
   /** Verifies contents, digest, system and agent of the closure and chooses the order. */
@@ -122,8 +131,8 @@ export function work({ state, firstBoot }: Machine): readonly Effect[] {
       return goBack(state, firstBoot);
     case "stuck":
       return [
-        { do: "root", name: "stuck", storePath: state.attempt.storePath },
-        { do: "root", name: "return", storePath: state.prev.running },
+        { do: "root", name: "stuck", storePath: state.attempt.storePath, ifRoom: true },
+        { do: "root", name: "return", storePath: firstWayBack(state).running, ifRoom: true },
         { do: "lookAround", attempt: state.attempt },
       ];
     default:

@@ -9,7 +9,7 @@ import { heedRequests } from "./local-requests.ts";
 import { notebookOver } from "./notebook.testkit.ts";
 import type { Ports } from "./ports/ports.ts";
 import type { Reply } from "./request.ts";
-import { noTrust, withCommitted } from "./trust.ts";
+import { noTrust, withCommitted, withFloor, withQuarantined } from "./trust.ts";
 
 const never = new AbortController().signal;
 const OLD = "/nix/store/old";
@@ -20,6 +20,7 @@ async function rollback(
   valid: boolean | undefined,
   root = async () => await Promise.resolve(),
   writes = root,
+  signal = never,
 ) {
   const answer = async <T>(value: T) => await Promise.resolve(value);
   const generations = [OLD, storePath].map((path, at) => ({ number: at + 1, storePath: path }));
@@ -49,7 +50,8 @@ async function rollback(
   const committed = { revision, payloadSha256, storePath };
   await notebook.setTrust(withCommitted(noTrust, channel, committed));
   const agent: Agent = { ports, config: testConfig(), notebook, contact: noContact() };
-  return { event: await heedRequests(agent, never), reply: () => reply };
+  const again = async () => await heedRequests(agent, signal);
+  return { event: await again(), reply: () => reply, again };
 }
 
 describe("a rollback by hand", () => {
@@ -87,9 +89,76 @@ describe("a rollback by hand", () => {
     });
   });
 
-  test("stands where not even the answer can be written", async () => {
+  test("is met once, and answered when there is room, where not even the answer can be written", async () => {
     const full = new AgentError("state", "the answer cannot be written", undefined);
-    const { event, reply } = await rollback(true, async () => await Promise.reject(full));
+    let room = false;
+    let tries = 0;
+    const { event, reply, again } = await rollback(
+      true,
+      async () => {
+        tries += 1;
+        await Promise.reject(full);
+      },
+      async () => {
+        if (!room) await Promise.reject(full);
+      },
+    );
     expect([event, reply()]).toEqual([undefined, undefined]);
+    await again();
+    room = true;
+    await again();
+    expect(reply()).toMatchObject({ status: 5 });
+    expect(tries).toBe(1);
+  });
+
+  test("says what a tool said, and what helps", async () => {
+    const broken = new AgentError("tool", "sync exited with status 1", undefined);
+    const fails = async () => await Promise.reject(broken);
+    const { reply } = await rollback(true, fails, async () => await Promise.resolve());
+    expect(reply()?.sentence).toBe(
+      "sync exited with status 1; look at the log of the device's agent, and ask again",
+    );
+  });
+
+  test("is left to the next agent by one that was asked to end", async () => {
+    const ends = new AbortController();
+    const broken = async () => {
+      ends.abort();
+      await Promise.reject(new AgentError("tool", "sync was ended", undefined));
+    };
+    const none = async () => await Promise.resolve();
+    await expect(rollback(true, broken, none, ends.signal)).rejects.toThrow(/aborted/u);
+  });
+});
+
+test("a retry that lifted a quarantine says so where the disk is too full to begin", async () => {
+  const answer = async <T>(value: T) => await Promise.resolve(value);
+  let reply: Reply | undefined;
+  const ports = {
+    requests: {
+      pending: async () => await answer([{ id: "cccccccc", wish: { to: "retry", revision: 0 } }]),
+      answer: async (_id: string, given: Reply) => {
+        reply = await answer(given);
+      },
+    },
+    manifests: { read: async () => await answer(new Uint8Array(1)) },
+    host: {
+      system: () => {
+        throw new AgentError("state", "nothing can be written", undefined);
+      },
+    },
+    log: () => undefined,
+  } as unknown as Ports;
+  const notebook = await notebookOver();
+  const floor = withFloor(noTrust, channel, { revision, payloadSha256 }, 0);
+  const failed = { channel, revision, payloadSha256, storePath };
+  await notebook.setTrust(withQuarantined(floor, { ...failed, failure: "HEALTH_FAILED" }));
+  await heedRequests({ ports, config: testConfig(), notebook, contact: noContact() }, never);
+  expect(notebook.trust.quarantine).toEqual([]);
+  expect(reply).toMatchObject({
+    status: 5,
+    sentence: expect.stringMatching(
+      /^r\d+ is let in again, but cannot begin: nothing can be written; look .*, and ask again$/,
+    ) as string,
   });
 });

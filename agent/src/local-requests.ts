@@ -1,5 +1,5 @@
 /** Carries out what people at the device asked, as far as it is for the agent that runs. */
-import { withRemedy } from "@nix-ota/proto/remedy";
+import { FAILURE_REMEDY, withRemedy } from "@nix-ota/proto/remedy";
 
 import { AgentError } from "./agent-error.ts";
 import type { Agent } from "./agent.ts";
@@ -15,18 +15,45 @@ import { isWholeSystem } from "./whole-system.ts";
 
 /** Tells what came of requests that have ended, and takes up the next one: an event for the machine. */
 export async function heedRequests(agent: Agent, signal: AbortSignal): Promise<Event | undefined> {
-  const { requests, log } = agent.ports;
-  for (const request of await requests.pending()) {
-    const reply = endOf(agent, request);
+  for (const request of await agent.ports.requests.pending()) {
+    const reply = unwrittenOf(agent).get(request.id) ?? endOf(agent, request);
     const met =
       reply ?? (isUnderWay(agent, request) ? undefined : await tryToMeet(agent, request, signal));
     if (met === undefined) continue;
     if ("on" in met) return met;
-    log("info", "answered a request", { wish: request.wish.to, ...met });
-    // Where even the answer cannot be written the wish stands, and is looked at again at the next poll.
-    await unlessUnable(agent, async () => await requests.answer(request.id, met));
+    await answer(agent, request, met);
   }
   return undefined;
+}
+
+/**
+ * Replies that a full disk had no room for. Whoever waits for one asks for it four times a second, and
+ * the wish is not met once more for each.
+ */
+const unwritten = new WeakMap<Agent, Map<string, Reply>>();
+
+function unwrittenOf(agent: Agent): Map<string, Reply> {
+  const known = unwritten.get(agent);
+  if (known !== undefined) return known;
+  const none = new Map<string, Reply>();
+  unwritten.set(agent, none);
+  return none;
+}
+
+async function answer(agent: Agent, { id, wish }: Request, reply: Reply): Promise<void> {
+  const { requests, log } = agent.ports;
+  const waiting = unwrittenOf(agent);
+  try {
+    await requests.answer(id, reply);
+  } catch (cause) {
+    if (!(cause instanceof AgentError) || cause.kind !== "state") throw cause;
+    if (!waiting.has(id))
+      log("error", cause.message, { cause: String(cause.cause).slice(0, 1000), ...reply });
+    waiting.set(id, reply);
+    return;
+  }
+  waiting.delete(id);
+  log("info", "answered a request", { wish: wish.to, ...reply });
 }
 
 async function tryToMeet(
@@ -34,8 +61,8 @@ async function tryToMeet(
   request: Request,
   signal: AbortSignal,
 ): Promise<Event | Reply> {
-  const tried = await unlessUnable(agent, async () => await meet(agent, request, signal));
-  return tried.could ? tried.value : notNow(`${tried.sentence}; ask again then`);
+  const tried = await unlessUnable(agent, async () => await meet(agent, request, signal), signal);
+  return tried.could ? tried.value : notNow(`${tried.sentence}, and ask again`);
 }
 
 type Tried<Value> =
@@ -49,16 +76,21 @@ type Tried<Value> =
 async function unlessUnable<Value>(
   { ports }: Agent,
   act: () => Promise<Value>,
+  signal: AbortSignal,
 ): Promise<Tried<Value>> {
   try {
     return { could: true, value: await act() };
   } catch (cause) {
+    // Whoever was asked to end leaves the wish to the next agent.
+    signal.throwIfAborted();
     if (!(cause instanceof AgentError) || (cause.kind !== "state" && cause.kind !== "tool"))
       throw cause;
     ports.log("error", cause.message, { cause: String(cause.cause).slice(0, 1000) });
-    const remedy = "look whether its disk is full or read-only";
-    const sentence = cause.kind === "tool" ? cause.message : withRemedy(cause.message, remedy);
-    return { could: false, sentence };
+    const remedy =
+      cause.kind === "tool"
+        ? FAILURE_REMEDY.TOOL_FAILED
+        : "look whether its disk is full or read-only";
+    return { could: false, sentence: withRemedy(cause.message, remedy) };
   }
 }
 
@@ -170,7 +202,14 @@ async function retry(
     );
   }
   if (judged.lifts) await notebook.record({ on: "retryAsked", revision: judged.revision });
-  return await begin(agent, id, envelope, false, signal);
+  const begun = await unlessUnable(
+    agent,
+    async () => await begin(agent, id, envelope, false, signal),
+    signal,
+  );
+  if (begun.could) return begun.value;
+  const letIn = judged.lifts ? `r${judged.revision} is let in again, but cannot begin: ` : "";
+  return notNow(`${letIn}${begun.sentence}, and ask again`);
 }
 
 async function apply(agent: Agent, id: string, signal: AbortSignal): Promise<Event | Reply> {

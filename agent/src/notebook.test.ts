@@ -1,13 +1,13 @@
 import { describe, expect, test } from "vitest";
 
 import { AgentError } from "./agent-error.ts";
-import { sampleAttempt, samplePlan } from "./attempt.testkit.ts";
-import type { Attempt } from "./attempt.ts";
-import type { Event } from "./events.ts";
+import { movesToReboot, sampleAttempt, samplePlan } from "./attempt.testkit.ts";
 import { notebookOver } from "./notebook.testkit.ts";
 import type { ReportedAttempt } from "./reported-event.ts";
+import { judgeRetry } from "./request.ts";
 import { memoryDisk } from "./state/memory-disk.testkit.ts";
 import { outbox } from "./state/outbox.ts";
+import { noTrust, withFloor, withQuarantined } from "./trust.ts";
 
 const refused = (id: string): ReportedAttempt & { readonly rejectCode: "BAD_SIGNATURE" } => ({
   id,
@@ -21,6 +21,22 @@ const refused = (id: string): ReportedAttempt & { readonly rejectCode: "BAD_SIGN
   rebootRequired: false,
   elapsedMs: 0,
 });
+
+/** A disk with room for so many files more, which counts those of one directory alone where one is given. */
+function fillableDisk(directory?: string) {
+  const whole = memoryDisk();
+  const disk = {
+    ...whole,
+    room: Number.POSITIVE_INFINITY,
+    writeDurably: async (...file: Parameters<typeof whole.writeDurably>) => {
+      const counts = (directory ?? file[0]) === file[0];
+      if (counts && disk.room === 0) throw new AgentError("state", `${file[0]} is full`, undefined);
+      if (counts) disk.room -= 1;
+      await whole.writeDurably(...file);
+    },
+  };
+  return disk;
+}
 
 /** The notebook of an agent that starts on this disk. */
 function starts(disk: ReturnType<typeof memoryDisk>) {
@@ -118,29 +134,6 @@ test("what a reboot waits for is told with the attempt, and forgotten when it mo
   expect(again.journal.rebootHold).toBeUndefined();
 });
 
-/** From an offer to the wait for a reboot. */
-function movesToReboot(attempt: Attempt): readonly Event[] {
-  const inspected = { bootId: "boot", ms: 0 };
-  const plan = {
-    order: "boot",
-    rebootRequired: true,
-    oneShot: true,
-    healthCmd: "",
-    healthyBefore: true,
-    inspected,
-  } as const;
-  const prev = { running: "/nix/store/o", booted: "", profile: "", generation: 0, inContact: true };
-  return [
-    { on: "accepted", attempt },
-    { on: "fit" },
-    { on: "fetched" },
-    { on: "inspected", plan },
-    { on: "cleared" },
-    { on: "secured", prev },
-    { on: "needsReboot" },
-  ];
-}
-
 describe("what was applied and waits for a reboot", () => {
   const attempt = { ...sampleAttempt, storePath: "/nix/store/x" };
   const adopted = async (disk: Parameters<typeof notebookOver>[0]) => {
@@ -177,26 +170,35 @@ describe("what was applied and waits for a reboot", () => {
   });
 
   test("is told where the disk is full, and written with the next move", async () => {
-    let full = false;
-    const whole = memoryDisk();
-    const disk = {
-      ...whole,
-      writeDurably: async (...file: Parameters<typeof whole.writeDurably>) => {
-        if (full) throw new AgentError("state", "the journal cannot be written", undefined);
-        await whole.writeDurably(...file);
-      },
-    };
+    const disk = fillableDisk();
     const notebook = await adopted(disk);
-    full = true;
+    disk.room = 0;
     await notebook.forgetReboot(attempt.storePath);
     await notebook.setRebootHold("waits for its window");
     const { last, rebootHold } = notebook.journal;
     expect([last?.rebootRequired, rebootHold]).toEqual([false, "waits for its window"]);
     expect((await notebookOver(disk)).journal.last?.rebootRequired).toBe(true);
-    full = false;
+    disk.room = Number.POSITIVE_INFINITY;
     await notebook.record({ on: "retryAsked", revision: 1 });
     expect((await notebookOver(disk)).journal.last?.rebootRequired).toBe(false);
   });
+});
+
+test("a retry that was cut short between journal and trust record is let in by the next one", async () => {
+  const { channel, revision, payloadSha256, storePath } = sampleAttempt;
+  const disk = fillableDisk();
+  const notebook = await notebookOver(disk);
+  const floor = withFloor(noTrust, channel, { revision, payloadSha256 }, 0);
+  const failed = { channel, revision, payloadSha256, storePath };
+  await notebook.setTrust(withQuarantined(floor, { ...failed, failure: "HEALTH_FAILED" }));
+  const judge = ({ journal, trust }: typeof notebook) =>
+    judgeRetry(trust, channel, { ...journal.machine.tally, payloadSha256 }, 0);
+  disk.room = 1;
+  await expect(notebook.record({ on: "retryAsked", revision })).rejects.toThrow("is full");
+  disk.room = Number.POSITIVE_INFINITY;
+  const next = await notebookOver(disk);
+  expect(next.journal.machine.tally.granted).toBe(1);
+  expect(judge(next)).toMatchObject({ revision, lifts: true });
 });
 
 test("what led to a return is in quarantine for that, although the return failed as well", async () => {
@@ -232,24 +234,18 @@ test("what was applied and waits for its first boot waits no more once another s
 });
 
 test("an event that the outbox cannot take stays in the journal until it can", async () => {
-  let full = false;
-  const whole = memoryDisk();
-  const disk = {
-    ...whole,
-    writeDurably: async (...file: Parameters<typeof whole.writeDurably>) => {
-      if (full && file[0] === "/state/outbox")
-        throw new AgentError("state", "the event cannot be written", undefined);
-      await whole.writeDurably(...file);
-    },
-  };
+  const disk = fillableDisk("/state/outbox");
   const notebook = await notebookOver(disk);
-  full = true;
-  await expect(notebook.record({ on: "accepted", attempt: sampleAttempt })).rejects.toThrow(
-    "the event cannot be written",
-  );
-  expect(notebook.journal.machine.state.name).toBe("accepted");
-  full = false;
-  await notebook.record({ on: "fit" });
+  disk.room = 0;
+  // Neither the move nor a start waits for room to tell of it: a device that goes back has to.
+  await notebook.record({ on: "accepted", attempt: sampleAttempt });
+  const next = await notebookOver(disk);
+  await next.record({ on: "fit" });
+  const last = await notebookOver(disk);
+  expect(last.journal.machine.state.name).toBe("fetching");
+  expect(await outbox(disk, "/state").oldest(9)).toEqual([]);
+  disk.room = Number.POSITIVE_INFINITY;
+  await last.putEvents();
   const told = await outbox(disk, "/state").oldest(9);
   expect(told.map(({ number, state }) => [number, state])).toEqual([
     [1, "accepted"],

@@ -48,6 +48,8 @@ export interface Notebook {
   setInContact(inContact: boolean): Promise<void>;
   /** Makes a changed trust record durable. */
   setTrust(trust: Trust): Promise<void>;
+  /** Has the outbox take the events that it had no room for. */
+  putEvents(): Promise<void>;
   /** What the copies of the attempt have moved. */
   readonly progress: CopyProgress | undefined;
   /** Changes it; durable with the next move. */
@@ -74,31 +76,42 @@ export async function openNotebook(ports: Needs, config: Config): Promise<Notebo
   // At once: the attempt may end without a word in that record, and then nothing tells of its floor.
   if (trust !== kept) await ports.trust.write(trust);
   let progress = journal.fetch;
-  // A crash may have come between journal and outbox. An event that was put already stays single.
-  for (const event of journal.pending) await ports.outbox.put(event);
+  /** For what is merely told: a full disk must not keep the agent from its work. Whether it could be written. */
+  const whereRoom = async (act: () => Promise<void>): Promise<boolean> => {
+    try {
+      await act();
+      return true;
+    } catch (cause) {
+      if (!(cause instanceof AgentError) || cause.kind !== "state") throw cause;
+      ports.log("warn", cause.message, { cause: String(cause.cause).slice(0, 1000) });
+      return false;
+    }
+  };
 
-  /** Events that the outbox could not take: they stay in the journal until it can. */
-  let unput: readonly ReportedEvent[] = [];
+  /** Events that the outbox has still to take; the journal has them until it did. */
+  let unput: readonly ReportedEvent[] = journal.pending;
+  const putEvents = async () => {
+    await whereRoom(async () => {
+      for (const event of unput) {
+        await ports.outbox.put(event);
+        unput = unput.slice(1);
+      }
+    });
+  };
+  // A crash may have come between journal and outbox. An event that was put already stays single.
+  await putEvents();
+
   const write = async (next: Journal) => {
     const whole = { ...next, pending: [...unput, ...next.pending] };
     await ports.journal.write(whole);
     journal = whole;
     unput = whole.pending;
-    for (const event of whole.pending) {
-      await ports.outbox.put(event);
-      unput = unput.slice(1);
-    }
+    await putEvents();
   };
 
-  /** For what is merely told: a full disk must not keep the agent from its work, and the next move writes it. */
+  /** What cannot be written now the next move writes. */
   const note = async (next: Journal) => {
-    try {
-      await write(next);
-    } catch (cause) {
-      if (!(cause instanceof AgentError) || cause.kind !== "state") throw cause;
-      journal = next;
-      ports.log("warn", cause.message, { cause: String(cause.cause).slice(0, 1000) });
-    }
+    if (!(await whereRoom(async () => await write(next)))) journal = next;
   };
 
   const saveTrust = async (next: Trust) => {
@@ -184,6 +197,7 @@ export async function openNotebook(ports: Needs, config: Config): Promise<Notebo
       progress = moved;
     },
     setTrust: saveTrust,
+    putEvents,
     async reject({ message, ...bare }) {
       const refused = { ...bare, message: withRemedy(message, REJECT_REMEDY[bare.rejectCode]) };
       // One report for one envelope, however often it is offered.
@@ -209,9 +223,6 @@ export async function openNotebook(ports: Needs, config: Config): Promise<Notebo
       }
       // The same hold again is no news: a device may wait for days, and its disk is worn by writes.
       if (event.on === "held" && event.reason === journal.held) return true;
-      if (event.on === "retryAsked") {
-        await saveTrust(withoutQuarantined(trust, config.channel, event.revision));
-      }
       if (moved.ending?.quarantine === true)
         await saveTrust(quarantined(trust, before, moved.ending));
       const back = moved.ending === undefined ? trust : uncommitted(trust, before, moved.ending);
@@ -238,6 +249,9 @@ export async function openNotebook(ports: Needs, config: Config): Promise<Notebo
         eventNumber: journal.eventNumber + pending.length,
         pending,
       });
+      // After the journal, or a crash would let it in without counting that.
+      if (event.on === "retryAsked")
+        await saveTrust(withoutQuarantined(trust, config.channel, event.revision));
       const facts = ended ?? told(state, messageOf(state)) ?? {};
       ports.log(
         ended?.failureCode === undefined ? "info" : "warn",

@@ -8,6 +8,7 @@ import type { Event } from "./events.ts";
 import { giveBack } from "./give-back.ts";
 import { pollPatienceMs } from "./patience.ts";
 import { takeEnvelope } from "./take-envelope.ts";
+import { grantIsSpent } from "./tally.ts";
 import type { ChannelTrust } from "./trust.ts";
 
 /** What asking the server came to. */
@@ -69,7 +70,7 @@ function rests({ notebook }: Agent): boolean {
 /** An operator's wish is granted once for a revision that is in quarantine. */
 function retryWish({ notebook, config }: Agent, revision: number): Event | undefined {
   const { state, tally } = notebook.journal.machine;
-  if (revision === 0 || tally.granted > 0 || (state.name !== "idle" && state.name !== "stuck"))
+  if (revision === 0 || grantIsSpent(tally) || (state.name !== "idle" && state.name !== "stuck"))
     return undefined;
   const waits = notebook.trust.quarantine.some(
     (one) => one.channel === config.channel && one.revision === revision,

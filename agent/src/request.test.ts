@@ -14,7 +14,7 @@ const shutOut = (trust: Trust, revision: number, failure: "HEALTH_FAILED" | "DIG
     ...ref(revision),
     failure,
   });
-const NONE = { payloadSha256: "", granted: 0 };
+const NONE = { payloadSha256: "", granted: 0, ends: 0 };
 
 describe("a rollback by hand", () => {
   test("leaves what is committed and runs", () => {
@@ -77,9 +77,16 @@ describe("a retry by hand", () => {
   test("lets the newest revision in again, once", () => {
     expect(judgeRetry(failed, "prod", NONE, 0)).toEqual({ ...ref(3), lifts: true });
     expect(judgeRetry(failed, "prod", NONE, 3)).toEqual({ ...ref(3), lifts: true });
-    expect(judgeRetry(failed, "prod", { payloadSha256: "p3", granted: 1 }, 0)).toMatchObject({
+    expect(
+      judgeRetry(failed, "prod", { payloadSha256: "p3", granted: 1, ends: 1 }, 0),
+    ).toMatchObject({
       status: 3,
     });
+  });
+
+  test("lets it in where a crash cut the wish short that had been counted", () => {
+    const counted = { payloadSha256: "p3", granted: 1, ends: 0 };
+    expect(judgeRetry(failed, "prod", counted, 0)).toEqual({ ...ref(3), lifts: true });
   });
 
   test("begins at once what would be tried again later", () => {

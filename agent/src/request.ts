@@ -6,6 +6,8 @@ import type { Journal } from "./journal.ts";
 import type { Outcome } from "./outcome.ts";
 import type { Generation } from "./ports/links.ts";
 import type { ReportedAttempt } from "./reported-event.ts";
+import { grantIsSpent } from "./tally.ts";
+import type { Tally } from "./tally.ts";
 import type { Trust } from "./trust.ts";
 
 /**
@@ -133,7 +135,7 @@ export function wayBackOf(
 export function judgeRetry(
   trust: Trust,
   channel: string,
-  tally: { readonly payloadSha256: string; readonly granted: number },
+  tally: Pick<Tally, "payloadSha256" | "granted" | "ends">,
   revision: number,
 ): { readonly revision: number; readonly payloadSha256: string; readonly lifts: boolean } | Reply {
   const { floor, committed } = trust.channels[channel] ?? {};
@@ -157,7 +159,7 @@ export function judgeRetry(
       `r${wanted} failed as ${quarantined.failure}, after which no wish lets it in again; publish a higher revision`,
     );
   }
-  if (tally.payloadSha256 === floor.payloadSha256 && tally.granted > 0) {
+  if (tally.payloadSha256 === floor.payloadSha256 && grantIsSpent(tally)) {
     return refuse(
       `r${wanted} was let in once more already and failed again; publish a higher revision`,
     );

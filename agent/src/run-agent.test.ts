@@ -11,6 +11,7 @@ import { journalFile } from "./state/journal-file.ts";
 import { memoryDisk } from "./state/memory-disk.testkit.ts";
 import { outbox } from "./state/outbox.ts";
 import { trustFile } from "./state/trust-file.ts";
+import { noTrust, withQuarantined } from "./trust.ts";
 
 /** An agent in the middle of a copy, with as much of a device around it as that takes. */
 
@@ -90,6 +91,39 @@ test("is asked to end in the middle of a copy that takes its time to, and ends i
   setTimeout(() => stop.abort(), 50);
   await expect(running).rejects.toThrow(/aborted/u);
   expect(endings).toBe(1);
+});
+
+test("a device without a journal looks whether what runs is to be left before it hears a wish", async () => {
+  disk = memoryDisk();
+  const { channel, revision, payloadSha256, storePath } = attempt;
+  const failed = { channel, revision, payloadSha256, storePath };
+  const notebook = await notebookOver(disk);
+  await notebook.setTrust(withQuarantined(noTrust, { ...failed, failure: "HEALTH_FAILED" }));
+  const seen: string[] = [];
+  const see = async <Value>(what: string, value: Value) => {
+    seen.push(what);
+    return await Promise.resolve(value);
+  };
+  const running = agentOn(async () => await Promise.resolve(), {
+    links: {
+      running: async () => await see("looks", storePath),
+      rooted: async () => await Promise.resolve("/nix/store/old"),
+      root: async () => await Promise.resolve(),
+      profile: async () => await Promise.resolve({ number: 1, storePath }),
+      booted: async () => await Promise.resolve(storePath),
+      generations: async () => await Promise.resolve([]),
+    },
+    requests: {
+      pending: async () => {
+        stop.abort();
+        return await see("hears", []);
+      },
+      arrived: until,
+    },
+  });
+  await running.catch(() => undefined);
+  expect(seen.slice(0, 2)).toEqual(["looks", "hears"]);
+  expect((await notebookOver(disk)).journal.machine.state).toMatchObject({ name: "rollingBack" });
 });
 
 test("polls no more often because somebody at the device waits for it", async () => {

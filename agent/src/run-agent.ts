@@ -12,6 +12,7 @@ import { execute } from "./executor.ts";
 import { failureEvent } from "./failure-event.ts";
 import { leaveQuiet } from "./leave-quiet.ts";
 import { CHANGING, takeLeave } from "./leave.ts";
+import { knowsNoAttempt } from "./lost-journal.ts";
 import { budgetHold } from "./metered-copy.ts";
 import { openNotebook } from "./notebook.ts";
 import type { Outcome } from "./outcome.ts";
@@ -103,6 +104,8 @@ async function follow(
   let asked = false;
   let waited = false;
   let refused = false;
+  // Before anybody's wish: a journal that is lost may have known that what runs is to be left.
+  if (knowsNoAttempt(notebook.journal)) await rest(agent, signal);
   while (!signal.aborted) {
     const { name } = notebook.journal.machine.state;
     ports.overseer.doing(doing(notebook.journal));

@@ -37,6 +37,11 @@ async function target(path: string): Promise<string> {
 async function pointTo(path: string, storePath: string): Promise<void> {
   try {
     await makeDurably(ROOTS, 0o755, syncPath);
+    // A device may be stuck for weeks, and its disk is worn by writes.
+    if ((await target(path)) === storePath) {
+      await syncPath(ROOTS);
+      return;
+    }
     const temporary = `${path}.next`;
     await rm(temporary, { force: true });
     await symlink(storePath, temporary);

@@ -33,6 +33,13 @@ export function begin(tally: Tally, payloadSha256: string): Tally {
 }
 
 /**
+ * Whether what was granted has had its attempt. A grant that has not, while its revision is in
+ * quarantine, was cut short by a crash or a full disk.
+ */
+export const grantIsSpent = ({ granted, ends }: Pick<Tally, "granted" | "ends">): boolean =>
+  granted > 0 && ends > 0;
+
+/**
  * The tally without the activation that a common silence spoilt. A device whose link always takes
  * longer to come up than it is waited for would otherwise activate and go back for ever.
  */

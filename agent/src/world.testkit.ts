@@ -5,6 +5,7 @@ import type { Event, EventName } from "./events.ts";
 import { failureTraits } from "./failure.ts";
 import type { Failure, FailureCodeName } from "./failure.ts";
 import { firstBootCourse } from "./first-boot.ts";
+import { firstWayBack } from "./first-way-back.ts";
 import { initialMachine, resumption, step } from "./machine.ts";
 import type { Ending, Machine } from "./machine.ts";
 import { unreachable } from "./unreachable.ts";
@@ -91,7 +92,6 @@ export class World {
     const moved = step(this.journal, event);
     if (moved === undefined) return;
     this.events.add(event.on);
-    if (event.on === "retryAsked") this.quarantine.clear();
     if (moved.ending?.quarantine === true)
       this.quarantine.set(moved.ending.attempt.payloadSha256, moved.ending.attempt.storePath);
     if (moved.ending !== undefined) this.endings.push(moved.ending);
@@ -103,6 +103,7 @@ export class World {
         this.committed = before.prev.committed?.payloadSha256 ?? "";
     }
     this.journal = moved.machine;
+    if (event.on === "retryAsked") this.quarantine.clear();
     this.lost = false;
     const { state } = this.journal;
     this.history.push(
@@ -413,7 +414,7 @@ export class World {
         this.recorded.add(effect.attempt.id);
         return { on: "committed", bootId: `${this.bootId}` };
       case "restore": {
-        this.roots.set("return", effect.attempt.stuck?.prev.running ?? effect.prev.running);
+        this.roots.set("return", firstWayBack(effect).running);
         const home =
           this.running === effect.prev.running ||
           (effect.reach === "profile" && this.running === effect.prev.profile);

@@ -5,11 +5,13 @@ import type { Event } from "../events.ts";
 import { budgetHold, openMeter } from "../metered-copy.ts";
 import type { Copy } from "../ports/nix.ts";
 import type { Step } from "./effect-result.ts";
+import { rootIfRoom } from "./root-if-room.ts";
 import { storedManifest } from "./stored-manifest.ts";
 
 /** Holds a path, valid or not yet: a collection between copy and use must find it kept. */
-export const root: Step<"root"> = async ({ ports }, { name, storePath }) => {
-  await ports.links.root(name, storePath);
+export const root: Step<"root"> = async (agent, { name, storePath, ifRoom }) => {
+  if (ifRoom === true) await rootIfRoom(agent, name, storePath);
+  else await agent.ports.links.root(name, storePath);
   return undefined;
 };
 

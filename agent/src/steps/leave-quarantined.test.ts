@@ -67,6 +67,22 @@ describe("a device without a journal that runs what it has in quarantine", () =>
     });
   });
 
+  test("goes back although a manifest was refused since", async () => {
+    await notebook.reject({
+      id: "refused",
+      channel,
+      revision: 9,
+      storePath: "",
+      state: "idle",
+      outcome: "rejected",
+      rejectCode: "BAD_SIGNATURE",
+      message: "signed by nobody known",
+      rebootRequired: false,
+      elapsedMs: 0,
+    });
+    expect(await meets({})).toMatchObject({ on: "quarantinedRuns" });
+  });
+
   test("goes back although the generation of that system is gone", async () => {
     expect(await meets({ kept: "/nix/store/gone" })).toMatchObject({
       prev: { running: "/nix/store/gone", generation: 0 },

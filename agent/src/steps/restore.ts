@@ -2,6 +2,7 @@ import type { Agent } from "../agent.ts";
 import type { Attempt, WayBack } from "../attempt.ts";
 import { checkIn } from "../check-in.ts";
 import type { Event } from "../events.ts";
+import { firstWayBack } from "../first-way-back.ts";
 import { isWholeSystem } from "../whole-system.ts";
 import { writeEntries } from "./boot-entries.ts";
 import type { Step } from "./effect-result.ts";
@@ -22,7 +23,7 @@ export const restore: Step<"restore"> = async (agent, effect, signal) => {
   const { attempt, prev, reach, tries, entries } = effect;
   const { ports } = agent;
   // What a stuck device could not return to stays known while a newer release is tried there.
-  await rootIfRoom(agent, "return", attempt.stuck?.prev.running ?? prev.running);
+  await rootIfRoom(agent, "return", firstWayBack(effect).running);
   // An agent that hung or died may have left a switch running, and nothing may switch beside a return.
   for (const run of ["activate", "entries"])
     await ports.activation.end(`${attempt.id}-${run}`, signal);

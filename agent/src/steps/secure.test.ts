@@ -18,7 +18,7 @@ beforeEach(() => {
 });
 
 /** How a device is armed of whose paths nix says this: `true` unless another answer is given. */
-async function armed(valid: Readonly<Record<string, false | undefined>>) {
+async function armed(valid: Readonly<Record<string, false | undefined>>, ends?: AbortController) {
   const answer = async <T>(value: T) => await Promise.resolve(value);
   const ports = {
     clock: { monotonicMs: () => 0 },
@@ -32,14 +32,17 @@ async function armed(valid: Readonly<Record<string, false | undefined>>) {
       },
     },
     nix: {
-      isValid: async (path: string) => await answer(path in valid ? valid[path] : true),
+      isValid: async (path: string) => {
+        ends?.abort();
+        return await answer(path in valid ? valid[path] : true);
+      },
     },
     deadMan: { arm: async () => await answer(undefined) },
     health: { failedUnits: async () => await answer([]) },
   } as unknown as Ports;
   const notebook = await notebookOver();
   const agent: Agent = { ports, config: testConfig(), notebook, contact: noContact() };
-  return await secure(agent, { do: "secure", attempt }, never);
+  return await secure(agent, { do: "secure", attempt }, ends?.signal ?? never);
 }
 
 describe("what the profile names", () => {
@@ -83,4 +86,8 @@ describe.each([
       },
     });
   });
+});
+
+test("an agent that is asked to end meanwhile draws nothing from what nix did not say", async () => {
+  await expect(armed({ [RUNNING]: undefined }, new AbortController())).rejects.toThrow(/aborted/u);
 });
