@@ -11,6 +11,7 @@ import type { ReportParts } from "./report.ts";
 import { serverNote, tellsTheSame } from "./server-note.ts";
 import { AGENT_VERSION } from "./version.ts";
 import { lastTold } from "./what-it-is-at.ts";
+import { whereRoom } from "./where-room.ts";
 
 /** Reports what is, and what happened; drops what the server acknowledged. Never moves the machine. */
 export async function checkIn(
@@ -70,7 +71,8 @@ export function note({ contact, ports, config }: Agent, answer: Answer<unknown>)
 async function tellStatus({ ports }: Agent, answer: Answer<Directive>): Promise<void> {
   const told = serverNote(answer, ports.server.rung(), ports.clock.wallS());
   const before = await ports.serverNotes.read();
-  if (before === undefined || !tellsTheSame(before, told)) await ports.serverNotes.write(told);
+  if (before !== undefined && tellsTheSame(before, told)) return;
+  await whereRoom(ports.log, async () => await ports.serverNotes.write(told));
 }
 
 /** What the device says of itself at this moment. */

@@ -10,6 +10,8 @@ export interface Journal {
   /** Boot in which this was written. */
   readonly bootId: string;
   readonly machine: Machine;
+  /** Set from the first journal on until the machine moves; absent: it has. */
+  readonly blank?: true;
   /** When the state began. */
   readonly since: Moment;
   /** When the attempt began. */
@@ -29,7 +31,10 @@ export interface Journal {
   readonly rest?: Moment;
   /** Number of the newest event. */
   readonly eventNumber: number;
-  /** Events of this very write: durable with it, and put into the outbox after it. */
+  /**
+   * Events of this very write, durable with it and put into the outbox after it, and before them those
+   * that the outbox had no room for, at most 32 in all.
+   */
   readonly pending: readonly ReportedEvent[];
 }
 
@@ -39,6 +44,7 @@ export function firstJournal(now: Moment, eventNumber: number): Journal {
     version: 1,
     bootId: now.bootId,
     machine: initialMachine,
+    blank: true,
     since: now,
     attemptSince: now,
     eventNumber,

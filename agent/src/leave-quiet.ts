@@ -13,7 +13,7 @@ export async function leaveQuiet(agent: Agent): Promise<void> {
   const { reason, explanation } = directive.verdict.value;
   // The one hold that the device answers.
   if (reason === HoldReason.SERVER_BEHIND || directive.retryRevision !== 0n) return;
-  if ((await ports.outbox.oldest(1)).length > 0) return;
+  if (await notebook.hasUntold()) return;
   const report = await reportOf(agent, undefined);
   await ports.quiet.remember({ report, directive, reason: explanation });
 }

@@ -1,10 +1,7 @@
 import type { Journal } from "./journal.ts";
 
 /**
- * Whether nothing is known of any attempt: the device is new, or both slots of its journal are lost.
- * A manifest that was refused was no attempt. Pure.
+ * Whether the journal knows of no attempt: the device is new, or both slots were lost, and the machine
+ * has not moved since. A manifest that was refused moves nothing. Pure.
  */
-export const knowsNoAttempt = ({ last, machine }: Journal): boolean =>
-  (last === undefined || last.storePath === "") &&
-  machine.state.name === "idle" &&
-  machine.tally.payloadSha256 === "";
+export const knowsNoAttempt = ({ blank }: Journal): boolean => blank === true;

@@ -2,6 +2,7 @@
 import type { Attempt, Impasse, Plan } from "./attempt.ts";
 import type { Event } from "./events.ts";
 import type { Failure } from "./failure.ts";
+import { firstWayBack } from "./first-way-back.ts";
 import type { Outcome } from "./outcome.ts";
 import type { Reach, State, StateName } from "./states.ts";
 
@@ -148,10 +149,13 @@ function attemptOf(state: State, event: Event): Attempt {
   return stuck === undefined ? event.attempt : { ...event.attempt, stuck };
 }
 
-/** Without the impasse before it, or the journal would grow with each. */
-function impasseOf({ attempt, prev, failure }: Impasse): Impasse {
-  const { stuck: _, ...bare } = attempt;
-  return { attempt: bare, prev, failure };
+/**
+ * Without the impasse before it, or the journal would grow with each; but for the way back, which is
+ * that of the first: later ones lead to what failed.
+ */
+function impasseOf(impasse: Impasse): Impasse {
+  const { stuck: _, ...bare } = impasse.attempt;
+  return { attempt: bare, prev: firstWayBack(impasse), failure: impasse.failure };
 }
 
 function inspectedPlan(state: State, event: Event): Plan | undefined {

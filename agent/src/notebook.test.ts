@@ -184,6 +184,33 @@ describe("what was applied and waits for a reboot", () => {
   });
 });
 
+test("events that wait for the outbox are bounded, and those that ended an attempt outlast the others", async () => {
+  const disk = fillableDisk("/state/outbox");
+  const notebook = await notebookOver(disk);
+  disk.room = 0;
+  for (let times = 0; times < 20; times += 1) {
+    await notebook.record({ on: "accepted", attempt: { ...sampleAttempt, id: `a-${times}` } });
+    await notebook.record({ on: "withdrawn", code: "EXPIRED", message: "it expired; publish" });
+  }
+  const { pending } = notebook.journal;
+  expect(pending).toHaveLength(32);
+  expect(pending.filter(({ attempt }) => attempt?.outcome !== undefined)).toHaveLength(20);
+  disk.room = Number.POSITIVE_INFINITY;
+  expect(await notebook.hasUntold()).toBe(true);
+  expect(await outbox(disk, "/state").oldest(99)).toEqual(pending);
+});
+
+test("a device starts although its outbox cannot be read", async () => {
+  const whole = memoryDisk();
+  await (await notebookOver(whole)).record({ on: "accepted", attempt: sampleAttempt });
+  const list = async (directory: string) => {
+    if (directory === "/state/outbox") throw new AgentError("state", "it is damaged", undefined);
+    return await whole.list(directory);
+  };
+  const next = await notebookOver({ ...whole, list });
+  expect(next.journal.machine.state.name).toBe("accepted");
+});
+
 test("a retry that was cut short between journal and trust record is let in by the next one", async () => {
   const { channel, revision, payloadSha256, storePath } = sampleAttempt;
   const disk = fillableDisk();
@@ -245,7 +272,7 @@ test("an event that the outbox cannot take stays in the journal until it can", a
   expect(last.journal.machine.state.name).toBe("fetching");
   expect(await outbox(disk, "/state").oldest(9)).toEqual([]);
   disk.room = Number.POSITIVE_INFINITY;
-  await last.putEvents();
+  await last.hasUntold();
   const told = await outbox(disk, "/state").oldest(9);
   expect(told.map(({ number, state }) => [number, state])).toEqual([
     [1, "accepted"],

@@ -1,7 +1,6 @@
 import type { RejectCodeName } from "@nix-ota/proto";
 import { FAILURE_REMEDY, REJECT_REMEDY, withRemedy } from "@nix-ota/proto/remedy";
 
-import { AgentError } from "./agent-error.ts";
 import { backoffMs } from "./backoff.ts";
 import type { Config } from "./config.ts";
 import type { Event } from "./events.ts";
@@ -20,6 +19,7 @@ import type { Trust } from "./trust.ts";
 import { withFloor, withQuarantined, withoutCommitted, withoutQuarantined } from "./trust.ts";
 import { appliedSentence, onceBooted, onceLeft } from "./waits-for-reboot.ts";
 import { whatItIsAt } from "./what-it-is-at.ts";
+import { whereRoom } from "./where-room.ts";
 
 /**
  * The one place where the machine moves. What a move needs to be remembered is durable before
@@ -50,6 +50,8 @@ export interface Notebook {
   setTrust(trust: Trust): Promise<void>;
   /** Has the outbox take the events that it had no room for. */
   putEvents(): Promise<void>;
+  /** Whether something happened that the server has not acknowledged, after `putEvents`. */
+  hasUntold(): Promise<boolean>;
   /** What the copies of the attempt have moved. */
   readonly progress: CopyProgress | undefined;
   /** Changes it; durable with the next move. */
@@ -66,7 +68,11 @@ type Needs = Pick<Ports, "journal" | "trust" | "outbox" | "clock" | "chance" | "
 export async function openNotebook(ports: Needs, config: Config): Promise<Notebook> {
   const bootId = await ports.clock.bootId();
   const now = (): Moment => ({ bootId, ms: ports.clock.monotonicMs() });
-  const newest = await ports.outbox.newest();
+  // An outbox that cannot be read is no reason not to go back: the journal has counted as well.
+  let newest = 0;
+  await whereRoom(ports.log, async () => {
+    newest = await ports.outbox.newest();
+  });
   const stored = (await ports.journal.read()) ?? firstJournal(now(), newest);
   // An older journal, where the newest is unreadable, knows less than was told: the outbox would
   // take what comes next for something that the server has.
@@ -76,33 +82,27 @@ export async function openNotebook(ports: Needs, config: Config): Promise<Notebo
   // At once: the attempt may end without a word in that record, and then nothing tells of its floor.
   if (trust !== kept) await ports.trust.write(trust);
   let progress = journal.fetch;
-  /** For what is merely told: a full disk must not keep the agent from its work. Whether it could be written. */
-  const whereRoom = async (act: () => Promise<void>): Promise<boolean> => {
-    try {
-      await act();
-      return true;
-    } catch (cause) {
-      if (!(cause instanceof AgentError) || cause.kind !== "state") throw cause;
-      ports.log("warn", cause.message, { cause: String(cause.cause).slice(0, 1000) });
-      return false;
-    }
-  };
-
   /** Events that the outbox has still to take; the journal has them until it did. */
   let unput: readonly ReportedEvent[] = journal.pending;
+  let putting: Promise<unknown> = Promise.resolve();
   const putEvents = async () => {
-    await whereRoom(async () => {
-      for (const event of unput) {
-        await ports.outbox.put(event);
-        unput = unput.slice(1);
-      }
-    });
+    // A copy's move and the poll beside it may both have events to put: one after the other.
+    putting = putting.then(
+      async () =>
+        await whereRoom(ports.log, async () => {
+          for (const event of unput) {
+            await ports.outbox.put(event);
+            unput = unput.filter((one) => one !== event);
+          }
+        }),
+    );
+    await putting;
   };
   // A crash may have come between journal and outbox. An event that was put already stays single.
   await putEvents();
 
   const write = async (next: Journal) => {
-    const whole = { ...next, pending: [...unput, ...next.pending] };
+    const whole = { ...next, pending: worthKeeping([...unput, ...next.pending]) };
     await ports.journal.write(whole);
     journal = whole;
     unput = whole.pending;
@@ -111,7 +111,7 @@ export async function openNotebook(ports: Needs, config: Config): Promise<Notebo
 
   /** What cannot be written now the next move writes. */
   const note = async (next: Journal) => {
-    if (!(await whereRoom(async () => await write(next)))) journal = next;
+    if (!(await whereRoom(ports.log, async () => await write(next)))) journal = next;
   };
 
   const saveTrust = async (next: Trust) => {
@@ -198,6 +198,10 @@ export async function openNotebook(ports: Needs, config: Config): Promise<Notebo
     },
     setTrust: saveTrust,
     putEvents,
+    async hasUntold() {
+      await putEvents();
+      return unput.length > 0 || (await ports.outbox.oldest(1)).length > 0;
+    },
     async reject({ message, ...bare }) {
       const refused = { ...bare, message: withRemedy(message, REJECT_REMEDY[bare.rejectCode]) };
       // One report for one envelope, however often it is offered.
@@ -234,7 +238,7 @@ export async function openNotebook(ports: Needs, config: Config): Promise<Notebo
       const begins = "attempt" in event;
       if (begins) progress = undefined;
       const pending = numbered(draftsOf(before, event, moved, ended, told));
-      const { fetch: _, held: __, rebootHold: ___, ...kept } = journal;
+      const { fetch: _, held: __, rebootHold: ___, blank: ____, ...kept } = journal;
       await write({
         ...kept,
         bootId,
@@ -261,6 +265,17 @@ export async function openNotebook(ports: Needs, config: Config): Promise<Notebo
       return true;
     },
   };
+}
+
+/** Most events that wait in the journal for the outbox: the slots of the journal have an end. */
+const UNPUT_LIMIT = 32;
+
+/** The newest, and those before them that ended an attempt. */
+function worthKeeping(events: readonly ReportedEvent[]): readonly ReportedEvent[] {
+  let excess = events.length - UNPUT_LIMIT;
+  if (excess <= 0) return events;
+  const kept = events.filter((event) => event.attempt?.outcome !== undefined || (excess -= 1) < 0);
+  return kept.slice(-UNPUT_LIMIT);
 }
 
 /**

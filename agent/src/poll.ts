@@ -7,8 +7,8 @@ import { caughtUp } from "./contact.ts";
 import type { Event } from "./events.ts";
 import { giveBack } from "./give-back.ts";
 import { pollPatienceMs } from "./patience.ts";
+import { retryWish } from "./retry-wish.ts";
 import { takeEnvelope } from "./take-envelope.ts";
-import { grantIsSpent } from "./tally.ts";
 import type { ChannelTrust } from "./trust.ts";
 
 /** What asking the server came to. */
@@ -35,7 +35,12 @@ export async function poll(agent: Agent, signal: AbortSignal): Promise<Asked> {
   if (answer.got !== "answer") return { found: "nothing said", message: answer.message };
   const { verdict, retryRevision } = answer.value;
 
-  const wish = retryWish(agent, Number(retryRevision));
+  const wish = retryWish(
+    notebook.journal.machine,
+    notebook.trust,
+    config.channel,
+    Number(retryRevision),
+  );
   if (wish !== undefined) return { found: "news", event: wish };
 
   if (verdict.case !== "offer") {
@@ -65,17 +70,6 @@ function rests({ notebook }: Agent): boolean {
   const { rest } = notebook.journal;
   const now = notebook.now();
   return rest !== undefined && rest.bootId === now.bootId && rest.ms > now.ms;
-}
-
-/** An operator's wish is granted once for a revision that is in quarantine. */
-function retryWish({ notebook, config }: Agent, revision: number): Event | undefined {
-  const { state, tally } = notebook.journal.machine;
-  if (revision === 0 || grantIsSpent(tally) || (state.name !== "idle" && state.name !== "stuck"))
-    return undefined;
-  const waits = notebook.trust.quarantine.some(
-    (one) => one.channel === config.channel && one.revision === revision,
-  );
-  return waits ? { on: "retryAsked", revision } : undefined;
 }
 
 async function fetchManifest(

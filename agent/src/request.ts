@@ -1,13 +1,11 @@
 /** What people at the device ask of the agent that runs, and what they are told. Pure. */
-import { NEVER_RETRIED } from "@nix-ota/proto/retry";
-
-import type { FailureCodeName } from "./failure.ts";
 import type { Journal } from "./journal.ts";
 import type { Outcome } from "./outcome.ts";
 import type { Generation } from "./ports/links.ts";
 import type { ReportedAttempt } from "./reported-event.ts";
 import { grantIsSpent } from "./tally.ts";
 import type { Tally } from "./tally.ts";
+import { isNeverRetried } from "./trust.ts";
 import type { Trust } from "./trust.ts";
 
 /**
@@ -154,7 +152,7 @@ export function judgeRetry(
       ? refuse(`r${wanted} of ${channel} is committed; there is nothing to try again`)
       : { ...floor, lifts: false };
   }
-  if ((NEVER_RETRIED as readonly FailureCodeName[]).includes(quarantined.failure)) {
+  if (isNeverRetried(quarantined.failure)) {
     return refuse(
       `r${wanted} failed as ${quarantined.failure}, after which no wish lets it in again; publish a higher revision`,
     );

@@ -169,10 +169,9 @@ async function follow(
 
 /** An operator must not wait for the next poll to learn what a device waits for. */
 async function tellHold(agent: Agent, reason: string, signal: AbortSignal): Promise<void> {
-  const { ports, contact } = agent;
+  const { ports, contact, notebook } = agent;
   ports.log("info", "held", { reason });
-  const untold = (await ports.outbox.oldest(1)).length > 0;
-  if (untold && contact.misses === 0) await checkIn(agent, signal);
+  if (contact.misses === 0 && (await notebook.hasUntold())) await checkIn(agent, signal);
 }
 
 /** Until the next poll is due, or what holds the update back on the device itself is over. As `untilPoll`. */
@@ -363,8 +362,7 @@ async function settle(
   const { notebook, ports, contact, config } = agent;
   for (let calls = 0; calls < 16 && !signal.aborted; calls += 1) {
     ports.overseer.comesBy(pollPatienceMs(config.settings));
-    const waiting = (await ports.outbox.oldest(1)).length > 0;
-    if (!waiting) break;
+    if (!(await notebook.hasUntold())) break;
     const answer = await checkIn(agent, signal);
     if (answer.got !== "answer" || answer.value.acknowledgedEventIds.length === 0) break;
   }

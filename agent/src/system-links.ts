@@ -37,15 +37,13 @@ async function target(path: string): Promise<string> {
 async function pointTo(path: string, storePath: string): Promise<void> {
   try {
     await makeDurably(ROOTS, 0o755, syncPath);
-    // A device may be stuck for weeks, and its disk is worn by writes.
-    if ((await target(path)) === storePath) {
-      await syncPath(ROOTS);
-      return;
-    }
     const temporary = `${path}.next`;
     await rm(temporary, { force: true });
-    await symlink(storePath, temporary);
-    await rename(temporary, path);
+    // A device may be stuck for weeks, and its disk is worn by writes.
+    if ((await target(path)) !== storePath) {
+      await symlink(storePath, temporary);
+      await rename(temporary, path);
+    }
     await syncPath(ROOTS);
   } catch (cause) {
     throw new AgentError("state", `${path} cannot be made a root`, cause);

@@ -104,14 +104,16 @@ export function withQuarantined(trust: Trust, one: Quarantined): Trust {
   return { ...trust, quarantine: [...others, one].slice(-QUARANTINE_LIMIT) };
 }
 
-const NEVER: readonly FailureCodeName[] = NEVER_RETRIED;
+/** Whether no wish lets a revision in again that failed so: a failure of security. */
+export const isNeverRetried = (failure: FailureCodeName): boolean =>
+  (NEVER_RETRIED as readonly FailureCodeName[]).includes(failure);
 
 /** Lets one revision be tried once more, unless a security failure shut it out. */
 export function withoutQuarantined(trust: Trust, channel: string, revision: number): Trust {
   return {
     ...trust,
     quarantine: trust.quarantine.filter(
-      (one) => one.channel !== channel || one.revision !== revision || NEVER.includes(one.failure),
+      (one) => one.channel !== channel || one.revision !== revision || isNeverRetried(one.failure),
     ),
   };
 }

@@ -2,9 +2,10 @@ import type { Client } from "@connectrpc/connect";
 import { normalizeServerUrl } from "@nix-ota/proto/auth-statement";
 import type { CheckinService } from "@nix-ota/proto/nixota/v1/checkin_service_pb";
 
+import { AgentError } from "../agent-error.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Disk } from "../ports/disk.ts";
-import { readSession, writeSession } from "../state/session-cache.ts";
+import { forgetSession, readSession, writeSession } from "../state/session-cache.ts";
 import type { Session } from "../state/session-cache.ts";
 import { authenticate } from "./authenticate.ts";
 import type { Identity } from "./authenticate.ts";
@@ -35,6 +36,24 @@ export function sessionKeeper(
   const holder = `${normalizeServerUrl(identity.serverUrl) ?? ""} ${identity.deviceId}`;
   let session: Session | undefined;
   let sequence = 0;
+  let durable = true;
+
+  /**
+   * A disk that takes nothing must not keep the device from telling so: the session is this process's
+   * alone then, and the next one proves itself and counts on from what the server has.
+   */
+  const keep = async (next: Session): Promise<Session> => {
+    session = next;
+    try {
+      await writeSession(disk, stateDir, next);
+      durable = true;
+    } catch (cause) {
+      if (!(cause instanceof AgentError) || cause.kind !== "state") throw cause;
+      await forgetSession(disk, stateDir);
+      durable = false;
+    }
+    return next;
+  };
 
   const open = async (signal: AbortSignal): Promise<Session> => {
     session ??= await readSession(disk, stateDir, holder);
@@ -45,14 +64,12 @@ export function sessionKeeper(
     }
     const proven = await authenticate(client, identity, signal);
     sequence = Math.max(sequence, session?.sequenceCeiling ?? 0, proven.lastSequence);
-    session = {
+    return await keep({
       token: proven.token,
       expiresAtS: proven.expiresAtS,
       holder,
       sequenceCeiling: sequence,
-    };
-    await writeSession(disk, stateDir, session);
-    return session;
+    });
   };
 
   return {
@@ -63,14 +80,12 @@ export function sessionKeeper(
     async nextSequence(signal) {
       const current = await open(signal);
       sequence += 1;
-      if (sequence >= current.sequenceCeiling) {
-        session = { ...current, sequenceCeiling: sequence + SEQUENCE_BLOCK };
-        await writeSession(disk, stateDir, session);
-      }
+      if (sequence >= current.sequenceCeiling)
+        await keep({ ...current, sequenceCeiling: sequence + SEQUENCE_BLOCK });
       return BigInt(sequence);
     },
     spare: () =>
-      session === undefined || sequence === 0
+      session === undefined || sequence === 0 || !durable
         ? undefined
         : { next: sequence + 1, end: session.sequenceCeiling },
   };

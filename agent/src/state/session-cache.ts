@@ -34,3 +34,7 @@ export async function readSession(
 export async function writeSession(disk: Disk, stateDir: string, session: Session): Promise<void> {
   await disk.writeDurably(stateDir, NAME, new TextEncoder().encode(JSON.stringify(session)), 0o600);
 }
+
+export async function forgetSession(disk: Disk, stateDir: string): Promise<void> {
+  await disk.remove(`${stateDir}/${NAME}`);
+}

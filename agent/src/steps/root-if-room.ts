@@ -1,6 +1,6 @@
-import { AgentError } from "../agent-error.ts";
 import type { Agent } from "../agent.ts";
 import type { RootName } from "../effects.ts";
+import { whereRoom } from "../where-room.ts";
 
 /** A root where there is room for one: a full disk is no reason not to go back. */
 export async function rootIfRoom(
@@ -8,10 +8,5 @@ export async function rootIfRoom(
   name: RootName,
   storePath: string,
 ): Promise<void> {
-  try {
-    await ports.links.root(name, storePath);
-  } catch (cause) {
-    if (!(cause instanceof AgentError)) throw cause;
-    ports.log("warn", cause.message, { cause: String(cause.cause).slice(0, 1000) });
-  }
+  await whereRoom(ports.log, async () => await ports.links.root(name, storePath));
 }

@@ -1,0 +1,60 @@
+import { expect, test } from "vitest";
+
+import { AgentError } from "./agent-error.ts";
+import type { Agent } from "./agent.ts";
+import { sampleAttempt } from "./attempt.testkit.ts";
+import { checkIn } from "./check-in.ts";
+import { testConfig } from "./config.testkit.ts";
+import { noContact } from "./contact.ts";
+import { notebookOver } from "./notebook.testkit.ts";
+import type { Ports } from "./ports/ports.ts";
+import { memoryDisk } from "./state/memory-disk.testkit.ts";
+import { outbox } from "./state/outbox.ts";
+
+const never = new AbortController().signal;
+
+test("a report tells what the disk had no room for until now, and needs none itself", async () => {
+  const whole = memoryDisk();
+  let full = true;
+  const noRoom = new AgentError("state", "it cannot be written", undefined);
+  const disk = {
+    ...whole,
+    writeDurably: async (...file: Parameters<typeof whole.writeDurably>) => {
+      if (full && file[0] === "/state/outbox") throw noRoom;
+      await whole.writeDurably(...file);
+    },
+  };
+  const notebook = await notebookOver(disk);
+  await notebook.record({ on: "accepted", attempt: sampleAttempt });
+  full = false;
+  const told: number[] = [];
+  const answer = async <T>(value: T) => await Promise.resolve(value);
+  const link = async () => await answer("/nix/store/r0");
+  const ports = {
+    outbox: outbox(disk, "/state"),
+    space: { free: async () => await answer({ freeBytes: 0, totalBytes: 0 }) },
+    links: {
+      running: link,
+      booted: link,
+      profile: async () => await answer({ number: 1, storePath: "/nix/store/r0" }),
+      systemFile: async () => await answer(undefined),
+    },
+    host: { describe: async () => await answer({}), system: () => "x86_64-linux" },
+    clock: { bootId: async () => await answer("boot"), wallS: () => 0, monotonicMs: () => 0 },
+    server: {
+      rung: () => "poll",
+      checkIn: async ({ events }: { readonly events: readonly unknown[] }) => {
+        told.push(events.length);
+        return await answer({ got: "silence", message: "nobody is there" });
+      },
+    },
+    serverNotes: {
+      read: async () => await answer(undefined),
+      write: async () => await Promise.reject(noRoom),
+    },
+    log: () => undefined,
+  } as unknown as Ports;
+  const agent: Agent = { ports, config: testConfig(), notebook, contact: noContact() };
+  expect(await checkIn(agent, never)).toMatchObject({ got: "silence" });
+  expect(told).toEqual([1]);
+});
