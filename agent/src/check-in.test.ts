@@ -31,7 +31,7 @@ test("a report tells what the disk had no room for until now, and needs none its
   const answer = async <T>(value: T) => await Promise.resolve(value);
   const link = async () => await answer("/nix/store/r0");
   const ports = {
-    outbox: outbox(disk, "/state"),
+    outbox: { ...outbox(disk, "/state"), drop: async () => await Promise.reject(noRoom) },
     space: { free: async () => await answer({ freeBytes: 0, totalBytes: 0 }) },
     links: {
       running: link,
@@ -45,7 +45,12 @@ test("a report tells what the disk had no room for until now, and needs none its
       rung: () => "poll",
       checkIn: async ({ events }: { readonly events: readonly unknown[] }) => {
         told.push(events.length);
-        return await answer({ got: "silence", message: "nobody is there" });
+        const value = {
+          acknowledgedEventIds: ["one"],
+          nextCheckInMs: 0,
+          verdict: { case: "hold", value: { reason: 0, explanation: "" } },
+        };
+        return await answer({ got: "answer", value });
       },
     },
     serverNotes: {
@@ -55,6 +60,9 @@ test("a report tells what the disk had no room for until now, and needs none its
     log: () => undefined,
   } as unknown as Ports;
   const agent: Agent = { ports, config: testConfig(), notebook, contact: noContact() };
-  expect(await checkIn(agent, never)).toMatchObject({ got: "silence" });
+  expect(await checkIn(agent, never)).toMatchObject({ got: "answer" });
   expect(told).toEqual([1]);
+  disk.list = async () => await Promise.reject(noRoom);
+  expect(await checkIn(agent, never)).toMatchObject({ got: "answer" });
+  expect(told).toEqual([1, 0]);
 });

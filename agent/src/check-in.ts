@@ -8,6 +8,7 @@ import type { Answer, Server } from "./ports/server.ts";
 import { refusedMs } from "./refusal.ts";
 import { EVENTS_PER_REPORT, makeReport } from "./report.ts";
 import type { ReportParts } from "./report.ts";
+import type { ReportedEvent } from "./reported-event.ts";
 import { serverNote, tellsTheSame } from "./server-note.ts";
 import { AGENT_VERSION } from "./version.ts";
 import { lastTold } from "./what-it-is-at.ts";
@@ -38,7 +39,10 @@ export async function checkIn(
   contact.inventory = described;
   contact.directedMs = answer.value.nextCheckInMs;
   if (answer.value.acknowledgedEventIds.length > 0)
-    await ports.outbox.drop(answer.value.acknowledgedEventIds);
+    await whereRoom(
+      ports.log,
+      async () => await ports.outbox.drop(answer.value.acknowledgedEventIds),
+    );
   const { verdict, serverTime } = answer.value;
   if (serverTime !== undefined)
     contact.clock = { wallS: Number(serverTime.seconds), atMs: ports.clock.monotonicMs() };
@@ -70,9 +74,10 @@ export function note({ contact, ports, config }: Agent, answer: Answer<unknown>)
 /** Keeps what `status` tells. Written when it changes, so that polls cost no write. */
 async function tellStatus({ ports }: Agent, answer: Answer<Directive>): Promise<void> {
   const told = serverNote(answer, ports.server.rung(), ports.clock.wallS());
-  const before = await ports.serverNotes.read();
-  if (before !== undefined && tellsTheSame(before, told)) return;
-  await whereRoom(ports.log, async () => await ports.serverNotes.write(told));
+  await whereRoom(ports.log, async () => {
+    const before = await ports.serverNotes.read();
+    if (before === undefined || !tellsTheSame(before, told)) await ports.serverNotes.write(told);
+  });
 }
 
 /** What the device says of itself at this moment. */
@@ -82,6 +87,10 @@ export async function reportOf(
 ): Promise<Report> {
   const { journal, trust } = notebook;
   const channel = trust.channels[config.channel];
+  let events: readonly ReportedEvent[] = [];
+  await whereRoom(ports.log, async () => {
+    events = await ports.outbox.oldest(EVENTS_PER_REPORT);
+  });
   const [running, booted, profile] = [
     await ports.links.running(),
     await ports.links.booted(),
@@ -101,7 +110,7 @@ export async function reportOf(
     agentLevel: AGENT_LEVEL,
     pinnedKeyIds: config.publicKeys.map(keyId),
     inventory,
-    events: await ports.outbox.oldest(EVENTS_PER_REPORT),
+    events,
     quarantinedRevisions: [
       ...new Set(
         trust.quarantine

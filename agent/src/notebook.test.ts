@@ -209,6 +209,7 @@ test("a device starts although its outbox cannot be read", async () => {
   };
   const next = await notebookOver({ ...whole, list });
   expect(next.journal.machine.state.name).toBe("accepted");
+  expect(await next.hasUntold()).toBe(true);
 });
 
 test("a retry that was cut short between journal and trust record is let in by the next one", async () => {

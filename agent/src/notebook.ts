@@ -68,7 +68,7 @@ type Needs = Pick<Ports, "journal" | "trust" | "outbox" | "clock" | "chance" | "
 export async function openNotebook(ports: Needs, config: Config): Promise<Notebook> {
   const bootId = await ports.clock.bootId();
   const now = (): Moment => ({ bootId, ms: ports.clock.monotonicMs() });
-  // An outbox that cannot be read is no reason not to go back: the journal has counted as well.
+  // An outbox that cannot be read is no reason not to go back: a journal that is whole has counted as well.
   let newest = 0;
   await whereRoom(ports.log, async () => {
     newest = await ports.outbox.newest();
@@ -87,7 +87,7 @@ export async function openNotebook(ports: Needs, config: Config): Promise<Notebo
   let putting: Promise<unknown> = Promise.resolve();
   const putEvents = async () => {
     // A copy's move and the poll beside it may both have events to put: one after the other.
-    putting = putting.then(
+    const put = putting.then(
       async () =>
         await whereRoom(ports.log, async () => {
           for (const event of unput) {
@@ -96,7 +96,8 @@ export async function openNotebook(ports: Needs, config: Config): Promise<Notebo
           }
         }),
     );
-    await putting;
+    putting = put.catch(() => undefined);
+    await put;
   };
   // A crash may have come between journal and outbox. An event that was put already stays single.
   await putEvents();
@@ -200,7 +201,11 @@ export async function openNotebook(ports: Needs, config: Config): Promise<Notebo
     putEvents,
     async hasUntold() {
       await putEvents();
-      return unput.length > 0 || (await ports.outbox.oldest(1)).length > 0;
+      let untold = unput.length > 0;
+      await whereRoom(ports.log, async () => {
+        untold ||= (await ports.outbox.oldest(1)).length > 0;
+      });
+      return untold;
     },
     async reject({ message, ...bare }) {
       const refused = { ...bare, message: withRemedy(message, REJECT_REMEDY[bare.rejectCode]) };
@@ -238,9 +243,11 @@ export async function openNotebook(ports: Needs, config: Config): Promise<Notebo
       const begins = "attempt" in event;
       if (begins) progress = undefined;
       const pending = numbered(draftsOf(before, event, moved, ended, told));
-      const { fetch: _, held: __, rebootHold: ___, blank: ____, ...kept } = journal;
+      const { fetch: _, held: __, rebootHold: ___, blank, ...kept } = journal;
       await write({
         ...kept,
+        // Whoever has changed nothing knows no more than before of what is to be left.
+        ...(blank === true && !("prev" in state) ? { blank } : {}),
         bootId,
         machine: moved.machine,
         since: now(),

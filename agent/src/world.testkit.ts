@@ -40,8 +40,9 @@ export class World {
   journal: Machine = initialMachine;
   /** Whether the journal was lost, and nobody has looked around since. */
   lost = false;
-  /** Payload and attempt of the trust record, and the system from before it. */
+  /** Payload, system and attempt of the trust record, and the system from before it. */
   committed = "";
+  committedPath = "";
   committedBy = "";
   before = FACTORY;
   readonly #oneShot: boolean;
@@ -99,13 +100,15 @@ export class World {
     if (moved.ending !== undefined && before.name === "rollingBack" && event.on === "restored") {
       this.home = before.reach === "profile" ? before.prev.profile : before.prev.running;
       // The notebook takes back a commit that did not hold.
-      if (this.committed === before.attempt.payloadSha256)
+      if (this.committed === before.attempt.payloadSha256) {
         this.committed = before.prev.committed?.payloadSha256 ?? "";
+        this.committedPath = before.prev.committed?.storePath ?? "";
+      }
     }
     this.journal = moved.machine;
     if (event.on === "retryAsked") this.quarantine.clear();
-    this.lost = false;
     const { state } = this.journal;
+    if ("prev" in state) this.lost = false;
     this.history.push(
       `${before.name} ${event.on} ${state.name}; ${this.running} ${this.profile} ${this.bootDefault}`,
     );
@@ -214,8 +217,9 @@ export class World {
    */
   decay(): void {
     const { state, firstBoot } = this.journal;
-    const known = this.roots.has("return") && this.#failed !== undefined;
-    if (state.name === "stuck" && firstBoot === undefined && known) {
+    if (state.name !== "stuck" || firstBoot !== undefined || !this.roots.has("return")) return;
+    const came = this.running === this.profile && this.running !== state.attempt.storePath;
+    if (came || this.#failed !== undefined) {
       this.history.push("the journal of a stuck device is lost");
       this.journal = initialMachine;
       this.lost = true;
@@ -229,11 +233,15 @@ export class World {
     return found === committed ? undefined : found;
   }
 
-  #leaveQuarantined(): Event | undefined {
+  #leaveQuarantined(): Event | "rest" | undefined {
     const failed = this.#failed;
     const to = this.roots.get("return");
-    if (!this.lost || failed === undefined || to === undefined || to === this.running)
-      return undefined;
+    if (!this.lost) return undefined;
+    if (to === this.running) {
+      const entries = entriesFor(this.profile, undefined);
+      return this.#writeEntries(entries, this.#failure()) === undefined ? undefined : "rest";
+    }
+    if (failed === undefined || to === undefined) return undefined;
     const attempt: Attempt = {
       id: `attempt ${this.begun.length}`,
       channel: "prod",
@@ -256,9 +264,10 @@ export class World {
       const { attempt, plan, prev } = state;
       return this.record({ on: "rollbackAsked", attempt, plan, prev });
     }
-    const { running, profile, home, before, committed } = this;
+    const { running, profile, home, before, committed, committedPath } = this;
     const rests = state.name === "idle" && running === home && profile === home;
-    if (!rests || committed === "" || before === running || !this.store.has(before)) return;
+    if (!rests || running !== committedPath || before === running || !this.store.has(before))
+      return;
     const attempt: Attempt = {
       id: `attempt ${this.begun.length}`,
       channel: "prod",
@@ -318,7 +327,7 @@ export class World {
     const before = { running, booted, profile, generation: 1, failedUnits: [], inContact: true };
     return payloadSha256 === ""
       ? before
-      : { ...before, committed: { revision: 1, payloadSha256, storePath: running } };
+      : { ...before, committed: { revision: 1, payloadSha256, storePath: this.committedPath } };
   }
 
   #plan(order: Plan["order"], storePath: string): Plan {
@@ -410,6 +419,7 @@ export class World {
         this.roots.set("committed", effect.attempt.storePath);
         this.before = this.home;
         this.committed = effect.attempt.payloadSha256;
+        this.committedPath = effect.attempt.storePath;
         this.committedBy = effect.attempt.id;
         this.recorded.add(effect.attempt.id);
         return { on: "committed", bootId: `${this.bootId}` };

@@ -39,7 +39,7 @@ export function sessionKeeper(
   let durable = true;
 
   /**
-   * A disk that takes nothing must not keep the device from telling so: the session is this process's
+   * A disk that is full must not keep the device from telling so: the session is this process's
    * alone then, and the next one proves itself and counts on from what the server has.
    */
   const keep = async (next: Session): Promise<Session> => {
@@ -49,8 +49,8 @@ export function sessionKeeper(
       durable = true;
     } catch (cause) {
       if (!(cause instanceof AgentError) || cause.kind !== "state") throw cause;
-      await forgetSession(disk, stateDir);
       durable = false;
+      await forgetSession(disk, stateDir);
     }
     return next;
   };
