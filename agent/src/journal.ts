@@ -10,7 +10,7 @@ export interface Journal {
   /** Boot in which this was written. */
   readonly bootId: string;
   readonly machine: Machine;
-  /** Set from the first journal on until an attempt begins to change the device; absent: one did. */
+  /** Set from the first journal on until the machine moves by more than a granted retry; absent: it has. */
   readonly blank?: true;
   /** When the state began. */
   readonly since: Moment;

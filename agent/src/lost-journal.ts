@@ -1,9 +1,7 @@
 import type { Journal } from "./journal.ts";
 
 /**
- * Whether, at rest, the journal knows of no attempt that changed the device: it is new, or both slots
- * were lost and nothing was changed since. A manifest that was refused, or an attempt that ended as it
- * was fetched, says nothing of what runs. Pure.
+ * Whether the journal knows of no attempt: the device is new, or both slots were lost, and the machine
+ * has not moved since but for a retry that was granted. A manifest that was refused moves nothing. Pure.
  */
-export const knowsNoAttempt = ({ blank, machine }: Journal): boolean =>
-  blank === true && machine.state.name === "idle";
+export const knowsNoAttempt = ({ blank }: Journal): boolean => blank === true;

@@ -209,7 +209,15 @@ test("a device starts although its outbox cannot be read", async () => {
   };
   const next = await notebookOver({ ...whole, list });
   expect(next.journal.machine.state.name).toBe("accepted");
-  expect(await next.hasUntold()).toBe(true);
+});
+
+test("nothing is untold where the outbox cannot be read, and that throws nothing", async () => {
+  const whole = memoryDisk();
+  const list = async (directory: string) => {
+    if (directory === "/state/outbox") throw new AgentError("state", "it is damaged", undefined);
+    return await whole.list(directory);
+  };
+  expect(await (await notebookOver({ ...whole, list })).hasUntold()).toBe(false);
 });
 
 test("a retry that was cut short between journal and trust record is let in by the next one", async () => {

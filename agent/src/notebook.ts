@@ -246,8 +246,8 @@ export async function openNotebook(ports: Needs, config: Config): Promise<Notebo
       const { fetch: _, held: __, rebootHold: ___, blank, ...kept } = journal;
       await write({
         ...kept,
-        // Whoever has changed nothing knows no more than before of what is to be left.
-        ...(blank === true && !("prev" in state) ? { blank } : {}),
+        // A retry brings back what may have failed here, which then has to prove itself.
+        ...(event.on === "retryAsked" && blank === true ? { blank } : {}),
         bootId,
         machine: moved.machine,
         since: now(),

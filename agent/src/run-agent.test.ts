@@ -107,8 +107,7 @@ test("a device without a journal looks whether what runs is to be left before it
   const running = agentOn(async () => await Promise.resolve(), {
     links: {
       running: async () => await see("looks", storePath),
-      rooted: async (name: string) =>
-        await Promise.resolve(name === "return" ? "/nix/store/old" : ""),
+      rooted: async () => await Promise.resolve("/nix/store/old"),
       root: async () => await Promise.resolve(),
       profile: async () => await Promise.resolve({ number: 1, storePath }),
       booted: async () => await Promise.resolve(storePath),

@@ -107,8 +107,8 @@ export class World {
     }
     this.journal = moved.machine;
     if (event.on === "retryAsked") this.quarantine.clear();
+    this.lost = false;
     const { state } = this.journal;
-    if ("prev" in state) this.lost = false;
     this.history.push(
       `${before.name} ${event.on} ${state.name}; ${this.running} ${this.profile} ${this.bootDefault}`,
     );
@@ -212,14 +212,13 @@ export class World {
   }
 
   /**
-   * Both slots of the journal of a device decay that is stuck with what it has in quarantine. What is
-   * not in quarantine is offered again and proves itself.
+   * Both slots of the journal of a device decay that is stuck and runs what failed, which it has in
+   * quarantine. What is not in quarantine is offered again and proves itself.
    */
   decay(): void {
     const { state, firstBoot } = this.journal;
     if (state.name !== "stuck" || firstBoot !== undefined || !this.roots.has("return")) return;
-    const came = this.running === this.profile && this.running !== state.attempt.storePath;
-    if (came || this.#failed !== undefined) {
+    if (this.running === state.attempt.storePath && this.#failed !== undefined) {
       this.history.push("the journal of a stuck device is lost");
       this.journal = initialMachine;
       this.lost = true;
@@ -233,15 +232,11 @@ export class World {
     return found === committed ? undefined : found;
   }
 
-  #leaveQuarantined(): Event | "rest" | undefined {
+  #leaveQuarantined(): Event | undefined {
     const failed = this.#failed;
     const to = this.roots.get("return");
-    if (!this.lost) return undefined;
-    if (to === this.running) {
-      const entries = entriesFor(this.profile, undefined);
-      return this.#writeEntries(entries, this.#failure()) === undefined ? undefined : "rest";
-    }
-    if (failed === undefined || to === undefined) return undefined;
+    if (!this.lost || failed === undefined || to === undefined || to === this.running)
+      return undefined;
     const attempt: Attempt = {
       id: `attempt ${this.begun.length}`,
       channel: "prod",

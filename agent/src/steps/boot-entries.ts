@@ -36,27 +36,6 @@ export async function writeEntries(
   return said === undefined ? undefined : failed(said);
 }
 
-/**
- * The same on a device that nothing is under way on: its boot loader cannot be asked what it names, and
- * may still name what failed.
- *
- * @returns whether they are on the disk; if not, why is in the log, and the next poll tries it again.
- */
-export async function repairEntries(
-  agent: Agent,
-  attemptId: string,
-  entries: BootEntries,
-  signal: AbortSignal,
-): Promise<boolean> {
-  const { ports } = agent;
-  // What the last try left must not pile up.
-  await ports.activation.forget(undefined);
-  const name = `${attemptId}-repair-${ports.chance.id()}`;
-  const failure = await writeEntries(agent, name, entries, signal);
-  if (failure !== undefined) ports.log("warn", failure.message);
-  return failure === undefined;
-}
-
 const failed = (cause: string): Failure => ({
   code: "COMMIT_FAILED",
   message: `the boot loader could not be written: ${cause}`,

@@ -1,9 +1,10 @@
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { beforeEach, describe, expect, test } from "vitest";
 
 import type { Agent } from "../agent.ts";
-import { movesToReboot, sampleAttempt } from "../attempt.testkit.ts";
+import { sampleAttempt } from "../attempt.testkit.ts";
 import { testConfig } from "../config.testkit.ts";
 import { noContact } from "../contact.ts";
+import { knowsNoAttempt } from "../lost-journal.ts";
 import { notebookOver } from "../notebook.testkit.ts";
 import type { Notebook } from "../notebook.ts";
 import type { Ports } from "../ports/ports.ts";
@@ -17,10 +18,8 @@ const { channel, revision, payloadSha256, storePath: FAILED } = sampleAttempt;
 
 let notebook: Notebook;
 let roots: string[];
-let switched: unknown[];
-let full: boolean;
 beforeEach(async () => {
-  [roots, switched, full] = [[], [], false];
+  roots = [];
   notebook = await notebookOver();
   const floor = withFloor(noTrust, channel, { revision, payloadSha256 }, 0);
   const failed = { channel, revision, payloadSha256, storePath: FAILED };
@@ -46,16 +45,6 @@ async function meets({
       },
       rooted: async (name: string) => await answer(name === "return" ? kept : ""),
     },
-    activation: {
-      forget: async () => await answer(undefined),
-      begun: async () => await answer(true),
-      run: async (_name: string, command: unknown) => {
-        switched.push(command);
-        return await answer({ ended: "exited", code: full ? 1 : 0, tail: "no space" });
-      },
-    },
-    loader: { bootOnce: async () => await answer(undefined) },
-    log: () => undefined,
     chance: { id: () => "feedface" },
   } as unknown as Ports;
   const agent: Agent = { ports, config: testConfig(), notebook, contact: noContact() };
@@ -95,11 +84,11 @@ describe("a device without a journal that runs what it has in quarantine", () =>
     expect(await meets({})).toMatchObject({ on: "quarantinedRuns" });
   });
 
-  test("goes back although an attempt ended before it changed anything", async () => {
-    await notebook.record({ on: "retryAsked", revision: revision + 1 });
-    await notebook.record({ on: "accepted", attempt: { ...sampleAttempt, id: "next" } });
-    await notebook.record({ on: "withdrawn", code: "EXPIRED", message: "it expired" });
-    expect(await meets({})).toMatchObject({ on: "quarantinedRuns" });
+  test("still knows of no attempt once a retry was granted, and of one when it begins", async () => {
+    await notebook.record({ on: "retryAsked", revision });
+    expect(knowsNoAttempt(notebook.journal)).toBe(true);
+    await notebook.record({ on: "accepted", attempt: sampleAttempt });
+    expect(knowsNoAttempt(notebook.journal)).toBe(false);
   });
 
   test("goes back although the generation of that system is gone", async () => {
@@ -109,28 +98,13 @@ describe("a device without a journal that runs what it has in quarantine", () =>
   });
 });
 
-describe("a device without a journal that was stuck, and came back but for its boot loader", () => {
-  const came = { running: OLD, profile: NAMED };
-
-  test("has the boot loader name what its profile does", async () => {
-    expect(await meets(came)).toBeUndefined();
-    expect(switched).toMatchObject([{ storePath: NAMED, action: "boot" }]);
-  });
-
-  test("does so at each poll until it can, and tidies nothing that its loader may name", async () => {
-    full = true;
-    expect(await meets(came)).toBe("rest");
-    full = false;
-    expect(await meets(came)).toBeUndefined();
-    expect(switched).toHaveLength(2);
-  });
-});
-
 describe("a device goes on as it is", () => {
-  afterEach(() => expect(switched).toEqual([]));
-
   test("where no way back is kept: a person switched there", async () => {
     expect(await meets({ kept: "" })).toBeUndefined();
+  });
+
+  test("where what runs is the way back itself: what ran was offered, and could not be committed", async () => {
+    expect(await meets({ kept: FAILED })).toBeUndefined();
   });
 
   test("where something else runs", async () => {
@@ -150,10 +124,9 @@ describe("a device goes on as it is", () => {
     expect(await meets({})).toBeUndefined();
   });
 
-  test("where its journal knows of an attempt that changed the device", async () => {
-    for (const event of movesToReboot(sampleAttempt)) await notebook.record(event);
-    await notebook.record({ on: "bootedThird" });
-    expect(notebook.journal.machine.state.name).toBe("idle");
+  test("where its journal knows of an attempt", async () => {
+    await notebook.record({ on: "accepted", attempt: sampleAttempt });
+    await notebook.record({ on: "withdrawn", code: "EXPIRED", message: "it expired" });
     expect(await meets({})).toBeUndefined();
   });
 });

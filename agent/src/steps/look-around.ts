@@ -1,10 +1,10 @@
 import { entriesFor } from "../effects.ts";
-import { repairEntries } from "./boot-entries.ts";
+import { writeEntries } from "./boot-entries.ts";
 import type { Step } from "./effect-result.ts";
 
 /**
  * Somebody repaired the device when what runs is again what the profile names, and is not what
- * failed. The boot loader is written anew first: it may still name what failed.
+ * failed. The boot loader cannot be asked, so it is written anew: it may still name what failed.
  */
 export const lookAround: Step<"lookAround"> = async (agent, { attempt }, signal) => {
   const { ports, notebook } = agent;
@@ -14,6 +14,12 @@ export const lookAround: Step<"lookAround"> = async (agent, { attempt }, signal)
   const profile = await ports.links.profile();
   if (running === "" || running !== profile.storePath || running === attempt.storePath)
     return "rest";
+  // A loader that cannot be written is tried at each poll: what the last one left must not pile up.
+  await ports.activation.forget(undefined);
+  const name = `${attempt.id}-repair-${ports.chance.id()}`;
   const entries = entriesFor(running, notebook.journal.machine.firstBoot);
-  return (await repairEntries(agent, attempt.id, entries, signal)) ? { on: "repaired" } : "rest";
+  const failure = await writeEntries(agent, name, entries, signal);
+  if (failure === undefined) return { on: "repaired" };
+  ports.log("warn", failure.message);
+  return "rest";
 };
