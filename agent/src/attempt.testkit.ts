@@ -1,5 +1,6 @@
 import type { Attempt, Plan, WayBack } from "./attempt.ts";
 import type { Event } from "./events.ts";
+import type { ReportedAttempt } from "./reported-event.ts";
 
 /** An attempt as tests need one where nothing depends on which it is. */
 export const sampleAttempt: Attempt = {
@@ -45,3 +46,19 @@ export function movesToReboot(
     { on: "needsReboot" },
   ];
 }
+
+/** A manifest that did not pass the gate, as it is reported. */
+export const refusedManifest = (
+  id: string,
+): ReportedAttempt & { readonly rejectCode: "BAD_SIGNATURE" } => ({
+  id,
+  channel: "prod",
+  revision: 1,
+  storePath: "",
+  state: "idle",
+  outcome: "rejected",
+  rejectCode: "BAD_SIGNATURE",
+  message: "signed by nobody known",
+  rebootRequired: false,
+  elapsedMs: 0,
+});

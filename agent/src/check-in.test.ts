@@ -8,25 +8,18 @@ import { testConfig } from "./config.testkit.ts";
 import { noContact } from "./contact.ts";
 import { notebookOver } from "./notebook.testkit.ts";
 import type { Ports } from "./ports/ports.ts";
-import { memoryDisk } from "./state/memory-disk.testkit.ts";
+import { fillableDisk } from "./state/memory-disk.testkit.ts";
 import { outbox } from "./state/outbox.ts";
 
 const never = new AbortController().signal;
 
 test("a report tells what the disk had no room for until now, and needs none itself", async () => {
-  const whole = memoryDisk();
-  let full = true;
   const noRoom = new AgentError("state", "it cannot be written", undefined);
-  const disk = {
-    ...whole,
-    writeDurably: async (...file: Parameters<typeof whole.writeDurably>) => {
-      if (full && file[0] === "/state/outbox") throw noRoom;
-      await whole.writeDurably(...file);
-    },
-  };
+  const disk = fillableDisk("/state/outbox");
+  disk.room = 0;
   const notebook = await notebookOver(disk);
   await notebook.record({ on: "accepted", attempt: sampleAttempt });
-  full = false;
+  disk.room = 1;
   const told: number[] = [];
   const answer = async <T>(value: T) => await Promise.resolve(value);
   const link = async () => await answer("/nix/store/r0");

@@ -1,42 +1,17 @@
 import { describe, expect, test } from "vitest";
 
 import { AgentError } from "./agent-error.ts";
-import { movesToReboot, sampleAttempt, samplePlan } from "./attempt.testkit.ts";
+import {
+  movesToReboot,
+  refusedManifest as refused,
+  sampleAttempt,
+  samplePlan,
+} from "./attempt.testkit.ts";
 import { notebookOver } from "./notebook.testkit.ts";
-import type { ReportedAttempt } from "./reported-event.ts";
 import { judgeRetry } from "./request.ts";
-import { memoryDisk } from "./state/memory-disk.testkit.ts";
+import { fillableDisk, memoryDisk } from "./state/memory-disk.testkit.ts";
 import { outbox } from "./state/outbox.ts";
 import { noTrust, withFloor, withQuarantined } from "./trust.ts";
-
-const refused = (id: string): ReportedAttempt & { readonly rejectCode: "BAD_SIGNATURE" } => ({
-  id,
-  channel: "prod",
-  revision: 1,
-  storePath: "",
-  state: "idle",
-  outcome: "rejected",
-  rejectCode: "BAD_SIGNATURE",
-  message: "signed by nobody known",
-  rebootRequired: false,
-  elapsedMs: 0,
-});
-
-/** A disk with room for so many files more, which counts those of one directory alone where one is given. */
-function fillableDisk(directory?: string) {
-  const whole = memoryDisk();
-  const disk = {
-    ...whole,
-    room: Number.POSITIVE_INFINITY,
-    writeDurably: async (...file: Parameters<typeof whole.writeDurably>) => {
-      const counts = (directory ?? file[0]) === file[0];
-      if (counts && disk.room === 0) throw new AgentError("state", `${file[0]} is full`, undefined);
-      if (counts) disk.room -= 1;
-      await whole.writeDurably(...file);
-    },
-  };
-  return disk;
-}
 
 /** The notebook of an agent that starts on this disk. */
 function starts(disk: ReturnType<typeof memoryDisk>) {

@@ -6,7 +6,7 @@ import type { Trust } from "./trust.ts";
 
 /**
  * An operator's wish that a revision is tried once more. It is granted once for a revision that is in
- * quarantine, and never after a failure of security; undefined: there is nothing to grant. Pure.
+ * quarantine, and never where the closure is not what was signed for, or not for this device; undefined: there is nothing to grant. Pure.
  *
  * @param revision 0: the operator wishes nothing.
  */

@@ -104,7 +104,7 @@ export function withQuarantined(trust: Trust, one: Quarantined): Trust {
   return { ...trust, quarantine: [...others, one].slice(-QUARANTINE_LIMIT) };
 }
 
-/** Whether no wish lets a revision in again that failed so: a failure of security. */
+/** Whether no wish lets a revision in again that failed so: it is not what was signed for, or not for this device. */
 export const isNeverRetried = (failure: FailureCodeName): boolean =>
   (NEVER_RETRIED as readonly FailureCodeName[]).includes(failure);
 

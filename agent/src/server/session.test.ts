@@ -1,7 +1,6 @@
 import { expect, test } from "vitest";
 
-import { AgentError } from "../agent-error.ts";
-import { memoryDisk } from "../state/memory-disk.testkit.ts";
+import { fillableDisk } from "../state/memory-disk.testkit.ts";
 import { writeSession } from "../state/session-cache.ts";
 import { sessionKeeper } from "./session.ts";
 
@@ -9,16 +8,8 @@ const never = new AbortController().signal;
 
 /** A device with a session, which the server need not be asked for. */
 async function withSession() {
-  const whole = memoryDisk();
+  const disk = fillableDisk();
   const identity = { serverUrl: "https://ota.example.org", deviceId: "barn" };
-  const disk = {
-    ...whole,
-    full: false,
-    writeDurably: async (...file: Parameters<typeof whole.writeDurably>) => {
-      if (disk.full) throw new AgentError("state", "the session cannot be written", undefined);
-      await whole.writeDurably(...file);
-    },
-  };
   const holder = `${identity.serverUrl} ${identity.deviceId}`;
   await writeSession(disk, "/state", { token: "t", expiresAtS: 0, holder, sequenceCeiling: 5 });
   type Parts = Parameters<typeof sessionKeeper>;
@@ -42,7 +33,7 @@ test("the numbers of reports are durable before they are used, so that no other 
 
 test("a full disk keeps no device from reporting, and what it counted then is nobody else's to use", async () => {
   const { disk, start } = await withSession();
-  disk.full = true;
+  disk.room = 0;
   const keeper = start();
   expect([await keeper.nextSequence(never), await keeper.nextSequence(never)]).toEqual([6n, 7n]);
   expect(keeper.spare()).toBeUndefined();

@@ -1,3 +1,4 @@
+import { AgentError } from "../agent-error.ts";
 import type { Disk } from "../ports/disk.ts";
 import { writeDurably } from "./durable-write.ts";
 
@@ -97,4 +98,20 @@ export function memoryDisk(power: { cutAfter?: number; survives?: () => boolean 
       });
     },
   };
+}
+
+/** A disk with room for so many files more, which counts those of one directory alone where one is given. */
+export function fillableDisk(directory?: string) {
+  const whole = memoryDisk();
+  const disk = {
+    ...whole,
+    room: Number.POSITIVE_INFINITY,
+    writeDurably: async (...file: Parameters<typeof whole.writeDurably>) => {
+      const counts = (directory ?? file[0]) === file[0];
+      if (counts && disk.room === 0) throw new AgentError("state", `${file[0]} is full`, undefined);
+      if (counts) disk.room -= 1;
+      await whole.writeDurably(...file);
+    },
+  };
+  return disk;
 }

@@ -35,6 +35,7 @@ export async function writeSession(disk: Disk, stateDir: string, session: Sessio
   await disk.writeDurably(stateDir, NAME, new TextEncoder().encode(JSON.stringify(session)), 0o600);
 }
 
+/** The next process proves itself anew. Not synced: a power cut within seconds may bring the session back. */
 export async function forgetSession(disk: Disk, stateDir: string): Promise<void> {
   await disk.remove(`${stateDir}/${NAME}`);
 }

@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, test } from "vitest";
 
 import type { Agent } from "../agent.ts";
-import { sampleAttempt } from "../attempt.testkit.ts";
+import { refusedManifest, sampleAttempt } from "../attempt.testkit.ts";
 import { testConfig } from "../config.testkit.ts";
 import { noContact } from "../contact.ts";
 import { knowsNoAttempt } from "../lost-journal.ts";
@@ -69,18 +69,7 @@ describe("a device without a journal that runs what it has in quarantine", () =>
   });
 
   test("goes back although a manifest was refused since", async () => {
-    await notebook.reject({
-      id: "refused",
-      channel,
-      revision: 9,
-      storePath: "",
-      state: "idle",
-      outcome: "rejected",
-      rejectCode: "BAD_SIGNATURE",
-      message: "signed by nobody known",
-      rebootRequired: false,
-      elapsedMs: 0,
-    });
+    await notebook.reject(refusedManifest("refused"));
     expect(await meets({})).toMatchObject({ on: "quarantinedRuns" });
   });
 
